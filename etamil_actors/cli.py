@@ -1,0 +1,391 @@
+"""The command ``etamil-actors``: its words, its options, its exit status.
+
+What a command *does* lives in ``commands/``, one file each, imported only when the command is
+given. Here is what all of them share: one table of commands and options from which both the
+reading of the command line and the help are made.
+
+The standard library's argparse is not used. It speaks English only, and importing it costs a
+fifth of what ``etamil-actors run hello.qmz`` may take in all; the forty lines below read the
+table instead. For the same reason nothing heavy is imported while this file is.
+
+Exit status: 0 all well · 1 the program, or a file, is at fault · 2 the command line is ·
+130 stopped by Ctrl-C · n after வெளியேறு(n).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from etamil_actors.commands import Usage, complain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the real one is in typing, which takes longer to import than this file
+    from collections.abc import Callable, Sequence
+    from typing import TextIO
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class Option:
+    """One option of a command. ``value`` names what follows it; "" for a mere switch."""
+
+    __slots__ = ("default", "english", "tamil", "value", "word")
+
+    def __init__(self, word: str, tamil: str, english: str, value: str = "", default: int = 0) -> None:
+        self.word = word
+        self.tamil = tamil
+        self.english = english
+        self.value = value
+        self.default = default
+
+    @property
+    def form(self) -> str:
+        """As it is shown: ``--seconds N``."""
+        return f"{self.word} {self.value}" if self.value else self.word
+
+
+class Command:
+    """One command. ``least`` and ``most`` tell how many words it takes (most −1: any number);
+    ``leaves_rest``: what stands behind the first word belongs to the program."""
+
+    __slots__ = (
+        "english", "example", "form", "least", "leaves_rest", "module", "most", "options", "tamil", "word",
+    )
+
+    def __init__(
+        self,
+        word: str,
+        form: str,
+        tamil: str,
+        english: str,
+        example: str,
+        least: int,
+        most: int,
+        options: tuple[Option, ...] = (),
+        leaves_rest: bool = False,
+    ) -> None:
+        self.word = word
+        self.form = form
+        self.tamil = tamil
+        self.english = english
+        self.example = example
+        self.least = least
+        self.most = most
+        self.options = options
+        self.leaves_rest = leaves_rest
+
+
+COMMANDS = (
+    Command(
+        "up", "[config.yaml]",
+        "அமைப்புக் கோப்பு குறிப்பிடும் சேவைகளைத் தொடங்கும்: ஒவ்வொன்றையும் சரிபார்த்து, தொடக்கப் பகுதியை இயக்கி, "
+        "வழிகளைப் பட்டியலிடும். (இந்தப் பதிப்பு HTTP கோரிக்கைகளுக்கு இன்னும் பதில் தருவதில்லை.)",
+        "starts the services that the configuration names: checks each, runs its prelude and lists its "
+        "routes. (This version does not answer HTTP requests yet.)",
+        "etamil-actors up config.yaml", 0, 1,
+    ),
+    Command(
+        "run", "FILE [--] [ARGUMENT …]",
+        "ஒரு நிரலைச் சரிபார்த்து இயக்கும்; கோப்பின் இடத்தில் - இருந்தால் நிரல் உள்ளீட்டிலிருந்து படிக்கப்படும்.",
+        "checks and runs a program; with - in place of the file it is read from standard input.",
+        "etamil-actors run examples/01_hello.qmz", 1, 1,
+        (
+            Option("--seconds", "கணிப்பு நேர வரம்பு, நொடிகளில்; 0 என்றால் வரம்பில்லை (இயல்பு: 30)",
+                   "computing time it may use, in seconds; 0 for no limit (default: 30)", "N", 30),
+            Option("--steps", "படிகளின் வரம்பு; 0 என்றால் வரம்பில்லை (இயல்பு: 0)",
+                   "steps it may make; 0 for no limit (default: 0)", "N"),
+            Option("--no-cache", "தொகுக்கப்பட்ட நிரலைச் சேமிக்காமலும் பயன்படுத்தாமலும் இயக்கும்",
+                   "neither reads nor writes the compiled form"),
+        ),
+        leaves_rest=True,
+    ),
+    Command(
+        "check", "FILE …",
+        "நிரல்களை இயக்காமல் சரிபார்க்கும்; கோப்புறை கொடுத்தால் அதிலுள்ள எல்லா .qmz கோப்புகளையும்.",
+        "checks programs without running them; of a folder, every .qmz file in it.",
+        "etamil-actors check services", 1, -1,
+        (Option("--json", "சிக்கல்களை JSON பட்டியலாக அச்சிடும்", "prints the problems as a JSON list"),),
+    ),
+    Command(
+        "fmt", "FILE …",
+        "நிரல்களை ஒரே சீரான அமைப்பில் திருத்தி எழுதும்; - என்றால் உள்ளீட்டைப் படித்து வெளியீட்டில் எழுதும்.",
+        "rewrites programs in the one canonical layout; - reads standard input and writes standard output.",
+        "etamil-actors fmt --check examples services", 1, -1,
+        (
+            Option("--check", "எதையும் மாற்றாது; திருத்த வேண்டிய கோப்புகளின் பெயரைச் சொல்லி 1 உடன் முடியும்",
+                   "changes nothing; names the files that would change and ends with 1"),
+            Option("--stdout", "கோப்பை மாற்றாமல் விடையை அச்சிடும்", "prints the result and leaves the file alone"),
+        ),
+    ),
+    Command(
+        "repl", "",
+        "வரி வரியாக உரையாடும் முனையம்; :help உதவி தரும், :quit முடிக்கும்.",
+        "a shell that answers line by line; :help helps, :quit ends it.",
+        "etamil-actors repl", 0, 0,
+    ),
+)
+COMMAND_OF = {command.word: command for command in COMMANDS}
+assert len(COMMAND_OF) == len(COMMANDS), "two commands share a word"
+
+HELP = ("--help", "-h")
+VERSION = ("--version", "-V")
+
+
+class Given:
+    """What a command line says: the words, the options, and what is left for the program."""
+
+    __slots__ = ("options", "rest", "words")
+
+    def __init__(self, words: list[str], options: dict[str, int], rest: list[str]) -> None:
+        self.words = words
+        self.options = options
+        self.rest = rest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says and answer the exit status."""
+    _speak_utf8()
+    try:
+        status = _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except KeyboardInterrupt:
+        _flush_quietly()
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except OSError as error:
+        # Files of the user are answered for where they are opened; what comes here is our output.
+        _forget_stdout()
+        complain(f"வெளியீட்டை எழுத முடியவில்லை: {error.strerror}", f"cannot write the output: {error.strerror}")
+        return 1
+    return status
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        sys.stderr.write(general_help())
+        return 2
+    first = words[0]
+    if first in HELP or (first == "help" and len(words) == 1):
+        sys.stdout.write(general_help())
+        return 0
+    if first in VERSION:
+        sys.stdout.write(version_line() + "\n")
+        return 0
+    if first == "help":
+        words = [words[1], "--help"]
+        first = words[0]
+    command = COMMAND_OF.get(first)
+    try:
+        if command is None:
+            raise unknown_command(first)
+        given = read(command, words[1:])
+        if given is None:
+            sys.stdout.write(help_of(command))
+            return 0
+        return _action(command)(given)
+    except Usage as wrong:
+        complain(wrong.tamil, wrong.english)
+        return 2
+
+
+def _action(command: Command) -> Callable[[Given], int]:
+    from importlib import import_module
+
+    action: Callable[[Given], int] = import_module(f"etamil_actors.commands.{command.word}").main
+    return action
+
+
+# ---- reading the command line ---------------------------------------------------------
+
+
+def read(command: Command, words: Sequence[str]) -> Given | None:
+    """Read what follows a command's word; ``None`` when help is wanted.
+
+    Raises: Usage, when the user has to write it another way.
+    """
+    options = {_key(option): option.default for option in command.options}
+    taken: list[str] = []
+    position = 0
+    while position < len(words):
+        word = words[position]
+        position += 1
+        if word == "--":
+            taken += words[position:]
+            break
+        if command.leaves_rest and len(taken) >= command.most and not word.startswith("-"):
+            taken += words[position - 1 :]
+            break
+        if not word.startswith("-") or word == "-":
+            taken.append(word)
+            continue
+        if word in HELP:
+            return None
+        name, has_value, value = word.partition("=")
+        option = _expect_option(command, name)
+        if not option.value:
+            if has_value:
+                raise Usage(f"{name} எந்த மதிப்பையும் ஏற்பதில்லை", f"{name} takes no value")
+            options[_key(option)] = 1
+            continue
+        if not has_value:
+            if position == len(words):
+                raise Usage(f"{name}-க்குப் பின் ஒரு மதிப்பு தேவை", f"{name} needs a value")
+            value = words[position]
+            position += 1
+        options[_key(option)] = _expect_count(name, value)
+    return _arrange(command, taken, options)
+
+
+def _arrange(command: Command, taken: list[str], options: dict[str, int]) -> Given:
+    if len(taken) < command.least:
+        raise Usage(
+            f"கோப்பின் பெயர் தேவை: etamil-actors {command.word} {command.form}",
+            f"a file is needed: etamil-actors {command.word} {command.form}",
+        )
+    if command.leaves_rest:
+        return Given(taken[: command.most], options, taken[command.most :])
+    if 0 <= command.most < len(taken):
+        extra = taken[command.most]
+        raise Usage(f"‘{extra}’ இங்கே தேவையில்லை", f"‘{extra}’ is one word too many")
+    return Given(taken, options, [])
+
+
+def _key(option: Option) -> str:
+    return option.word.lstrip("-")
+
+
+def _expect_option(command: Command, name: str) -> Option:
+    for option in command.options:
+        if option.word == name:
+            return option
+    known = [option.word for option in command.options] + [HELP[0]]
+    hint_tamil, hint_english = _near(name, known)
+    raise Usage(
+        f"{command.word} கட்டளைக்கு {name} என்ற விருப்பம் இல்லை{hint_tamil}",
+        f"{command.word} has no option {name}{hint_english}",
+    )
+
+
+def _expect_count(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise Usage(
+            f"{name}: ‘{value}’ ஒரு முழு எண் அல்ல", f"{name}: ‘{value}’ is not a whole number"
+        )
+    return int(value)
+
+
+def unknown_command(word: str) -> Usage:
+    """The refusal of a word that is no command, with the likeliest meant one."""
+    if word.endswith(".qmz") or os.path.isfile(word):
+        return Usage(
+            f"‘{word}’ என்ற கட்டளை இல்லை; நிரலை இயக்க: etamil-actors run {word}",
+            f"there is no command ‘{word}’; to run the program: etamil-actors run {word}",
+        )
+    hint_tamil, hint_english = _near(word, [*COMMAND_OF, "--help", "--version"])
+    return Usage(
+        f"‘{word}’ என்ற கட்டளை இல்லை{hint_tamil or '; உதவி: etamil-actors --help'}",
+        f"there is no command ‘{word}’{hint_english or '; help: etamil-actors --help'}",
+    )
+
+
+def _near(word: str, known: Sequence[str]) -> tuple[str, str]:
+    from etamil_actors.language.nearby import nearest
+
+    found = nearest(word, known)
+    return (f"; ‘{found}’ என்று எழுத எண்ணினீர்களா?", f"; did you mean ‘{found}’?") if found else ("", "")
+
+
+# ---- help -----------------------------------------------------------------------------
+
+
+def version_line() -> str:
+    """What ``--version`` prints."""
+    from etamil_actors import __version__
+
+    major, minor, patch = sys.version_info[:3]
+    return f"etamil-actors {__version__} (eTamil 2.0, Python {major}.{minor}.{patch})"
+
+
+def general_help() -> str:
+    """The page of ``etamil-actors --help``."""
+    parts = [
+        "etamil-actors — தமிழில் எழுதிய நிரல்களை இயக்கும்\n"
+        "                (runs programs written in eTamil)\n\n"
+        "பயன்பாடு  (usage): etamil-actors COMMAND …\n",
+    ]
+    parts += [_paragraph(command) for command in COMMANDS]
+    parts.append(
+        "  --version, -V\n      பதிப்பைச் சொல்லும்.  (tells the version.)\n"
+        "      எடுத்துக்காட்டு  (example): etamil-actors --version\n"
+    )
+    parts.append("ஒரு கட்டளையின் விருப்பங்கள்  (options of a command): etamil-actors run --help\n")
+    return "\n".join(parts)
+
+
+def _paragraph(command: Command) -> str:
+    head = f"  {command.word} {command.form}".rstrip()
+    return (
+        f"{head}\n      {command.tamil}\n      ({command.english})\n"
+        f"      எடுத்துக்காட்டு  (example): {command.example}\n"
+    )
+
+
+def help_of(command: Command) -> str:
+    """The page of ``etamil-actors COMMAND --help``."""
+    options = " [OPTION …]" if command.options else ""
+    lines = [
+        f"பயன்பாடு  (usage): etamil-actors {command.word}{options} {command.form}".rstrip(),
+        "",
+        command.tamil,
+        f"({command.english})",
+        "",
+        f"எடுத்துக்காட்டு  (example): {command.example}",
+    ]
+    if command.options:
+        lines += ["", "விருப்பங்கள்  (options):"]
+        for option in command.options:
+            lines += [f"  {option.form}", f"      {option.tamil}", f"      ({option.english})"]
+    return "\n".join(lines) + "\n"
+
+
+# ---- streams --------------------------------------------------------------------------
+
+
+def _speak_utf8() -> None:
+    # Programs and messages are Tamil; the locale of a pipe or a cron job often is not.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 — lives as long as we do
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    _make_utf8(sys.stdout, "replace")
+    _make_utf8(sys.stderr, "backslashreplace")
+    if sys.stdin is not None:
+        _make_utf8(sys.stdin, "replace")
+
+
+def _make_utf8(stream: TextIO, errors: str) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:  # a test may have put something simpler in its place
+        reconfigure(encoding="utf-8", errors=errors)
+
+
+def _flush_quietly() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_stdout()
+
+
+def _forget_stdout() -> None:
+    # What is still buffered would raise again when the interpreter flushes it at its end.
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        pass

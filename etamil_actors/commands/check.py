@@ -1,0 +1,74 @@
+"""``etamil-actors check``: what is wrong with programs, without running them.
+
+Problems go to standard error as people read them, or with ``--json`` to standard output as one
+list for other programs. Warnings do not change the exit status.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from etamil_actors.commands import remark
+from etamil_actors.commands.files import complain_of_file, programs_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from etamil_actors.cli import Given
+    from etamil_actors.language.problems import Problem
+    from etamil_actors.language.source import SourceMap
+
+
+def main(given: Given) -> int:
+    """Check every file that is meant."""
+    from etamil_actors.script import load_for_check
+
+    paths = programs_in(given.words)
+    as_json = bool(given.options["json"])
+    rows: list[dict[str, object]] = []
+    mistakes = False
+    for path in paths:
+        try:
+            problems, sources = load_for_check(path)
+        except OSError as error:
+            complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
+            mistakes = True
+            continue
+        mistakes = mistakes or any(problem.severity == "error" for problem in problems)
+        if as_json:
+            rows += [row_of(problem, sources) for problem in problems]
+        else:
+            show(problems, sources)
+    if as_json:
+        import json
+
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+    elif not mistakes and sys.stderr.isatty():
+        remark(f"✓ {len(paths)} கோப்பு: பிழை இல்லை", f"{len(paths)} file(s): no errors")
+    return 1 if mistakes else 0
+
+
+def show(problems: list[Problem], sources: SourceMap) -> None:
+    """Print problems on standard error as people read them."""
+    from etamil_actors.language.problems import render
+
+    for problem in problems:
+        mark = "✗" if problem.severity == "error" else "⚠"
+        sys.stderr.write(f"{mark} {render(problem, sources).rstrip()}\n")
+
+
+def row_of(problem: Problem, sources: SourceMap) -> dict[str, object]:
+    """A problem as editors and other programs take it."""
+    source = sources.find(problem.start)
+    start, end = source.place(problem.start), source.place(problem.end)
+    return {
+        "file": source.name,
+        "line": start.line,
+        "column": start.column,
+        "end_line": end.line,
+        "end_column": end.column,
+        "code": problem.code,
+        "severity": problem.severity,
+        "tamil": problem.tamil_text,
+        "english": problem.english_text,
+        "suggestion": problem.suggestion,
+    }

@@ -1,0 +1,778 @@
+"""Expressions become Python expressions.
+
+Two ways to write an operation stand side by side. *Surely*: a helper of the machine that follows
+the reference for any operands. *Speculating*: the bare Python operation, inside a ``try`` whose
+handler does the same statement surely. That is allowed where the statement can be done twice
+without anybody noticing (``is_repeatable``), and only with operations that either answer what
+the language says or raise. So a wrong guess costs time, never a digit:
+
+* Decimal arithmetic runs under a context that raises ``Rounded`` as soon as 28 digits are not
+  enough or a 29th decimal place appears — everything that does not raise is exact;
+* ``number + text`` raises ``TypeError`` in Python, so one side known to be a number is enough;
+* ``record["field"]`` raises for all that is no record or lacks the field.
+
+Where Python would answer something else in silence — text + text, an index below zero, a Boolean
+that compares like a number — the operation is guarded or left to the helper.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from decimal import Decimal
+
+from etamil_actors.language import nodes
+from etamil_actors.language.builtins import BUILTIN_OF, Builtin
+from etamil_actors.language.compiler import kinds
+from etamil_actors.language.compiler.emit import Emitter
+from etamil_actors.language.compiler.inference import Inference, Version, combined, of_number
+from etamil_actors.language.compiler.kinds import ANY, NUMBER, Kind
+from etamil_actors.language.compiler.units import AGENT, BODY, TOP, Unit
+
+Made = tuple[ast.expr, Kind]
+
+_NEAR = 2**30 - 1
+"""The greatest whole number that CPython compares without a function call."""
+
+_LONG = 40
+"""More operands than this are handed to a helper in one go: Python's own compiler recurses."""
+
+_SURE = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
+_ANY = {"+": "add_any", "-": "subtract_any", "*": "multiply_any", "/": "divide_any"}
+_ORDER = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
+_IMPURE = frozenset(("_random", "_uuid"))
+
+
+class Expressions(Emitter):
+    """Writes the expressions of one unit."""
+
+    def __init__(self, inference: Inference, version: Version) -> None:
+        super().__init__()
+        self.inference = inference
+        self.units = inference.units
+        self.version = version
+        self.unit: Unit = version.unit
+        self.assigned: set[str] = set(version.unit.parameters) | set(version.unit.captures)
+        self.facts: dict[str, Kind] = {}
+        self.unset: set[str] = set()
+        """Names that start as ``UNSET`` because a read may come too early and has somewhere to fall."""
+        self.speculating = False
+        self.speculated = False
+        self.before: list[ast.stmt] = []
+        """Statements that must run before the expression at hand: blocks inside expressions."""
+        self.calls = False
+        self.temporaries = 0
+
+    # ---- supplied by the generator ----------------------------------------------------
+
+    def go_to(self, node: nodes.Node) -> None:
+        """Set the place of what is written next."""
+        raise NotImplementedError
+
+    def decimal(self, value: Decimal) -> ast.expr:
+        """A decimal constant."""
+        raise NotImplementedError
+
+    def builtin_name(self, builtin: Builtin) -> str:
+        """The Python name of a linked builtin."""
+        raise NotImplementedError
+
+    def block_call(self, node: nodes.Call | nodes.MethodCall) -> ast.expr:
+        """A call with a block: its statements go to ``before``."""
+        raise NotImplementedError
+
+    def body_value(self, node: nodes.Call) -> ast.expr:
+        """The body behind a call as a function value."""
+        raise NotImplementedError
+
+    # ---- small things -----------------------------------------------------------------
+
+    def temporary(self) -> str:
+        """A fresh Python name."""
+        self.temporaries += 1
+        return f"t{self.temporaries}"
+
+    def python_name(self, name: str) -> str:
+        """What a variable is called in the code: ``g_`` when several units share it."""
+        if name in self.units.shared and not self.inference.is_local(self.unit, name):
+            return "g_" + name
+        return "v_" + name
+
+    def depth(self) -> ast.expr:
+        """How deep a call made here stands."""
+        self.calls = True
+        if self.unit.kind in (TOP, BODY, AGENT) and not self.unit.carries:
+            return self.constant(1)
+        return self.name("d")
+
+    def is_type(self, value: ast.expr, kind: str) -> ast.expr:
+        """``type(value) is kind``."""
+        return self.compare(self.call("type_", value), "is", self.name(kind))
+
+    def value(self, node: nodes.Expression) -> ast.expr:
+        """An expression whose kind does not matter."""
+        return self.expression(node)[0]
+
+    def expression(self, node: nodes.Expression) -> Made:
+        """An expression and what it can be."""
+        self.go_to(node)
+        made: Made = _RULES[type(node)](self, node)
+        return made
+
+    def repeated(self, node: nodes.Expression) -> Made:
+        """An expression that may be written twice: a name or constant, else kept in a temporary."""
+        made, kind = self.expression(node)
+        return made, kind
+
+    # ---- literals ---------------------------------------------------------------------
+
+    def _number(self, node: nodes.Number) -> Made:
+        if type(node.value) is int:
+            return self.constant(node.value), of_number(node)
+        return self.decimal(node.value), of_number(node)  # type: ignore[arg-type]
+
+    def _text(self, node: nodes.Text) -> Made:
+        return self.constant(node.value), kinds.IS_TEXT
+
+    def _constant(self, node: nodes.Constant) -> Made:
+        return self.constant(node.value), kinds.IS_NIL if node.value is None else kinds.IS_BOOL
+
+    def _array(self, node: nodes.Array) -> Made:
+        return self.array([self.value(item) for item in node.items]), kinds.IS_ARRAY
+
+    def _record(self, node: nodes.Record) -> Made:
+        keys: list[ast.expr] = []
+        values: list[ast.expr] = []
+        seen: set[str] = set()
+        for pair in node.pairs:
+            value = self.value(pair.value)
+            self.go_to(node)
+            # Of a repeated key the first counts; the later value is still evaluated.
+            key = pair.key.text if pair.key.text not in seen else None
+            seen.add(pair.key.text)
+            if key is None:
+                keys.append(self.constant(""))
+                values.append(value)
+                continue
+            keys.append(self.constant(key))
+            values.append(value)
+        if len(seen) != len(node.pairs):
+            return self._with_repeated_keys(node, values), kinds.IS_RECORD
+        return self.record(keys, values), kinds.IS_RECORD
+
+    def _with_repeated_keys(self, node: nodes.Record, values: list[ast.expr]) -> ast.expr:
+        names = [self.constant(pair.key.text) for pair in node.pairs]
+        return self.call("first_keys", self.group(names), self.group(values))
+
+    # ---- names ------------------------------------------------------------------------
+
+    def kind_of(self, name: str) -> Kind:
+        """What a name can be here, facts included."""
+        known = self.facts.get(name)
+        if known is not None:
+            return known
+        kind = self.inference.of_name(self.version, name)
+        return kind if kind.mask else ANY
+
+    def _name(self, node: nodes.Name) -> Made:
+        return self.read(node.text), self.kind_of(node.text)
+
+    def read(self, name: str) -> ast.expr:
+        """The value of a name, or the error that it has none."""
+        if self.inference.is_local(self.unit, name):
+            if name in self.assigned:
+                return self.name("v_" + name)
+            fallback = self.outer_value(name)
+            captured = any(name in inner.captures for inner in self.unit.inner)
+            if fallback is None and not captured:
+                return self.name("v_" + name)
+            self.unset.add(name)
+            own = self.name("v_" + name)
+            return self.choice(
+                self.compare(own, "is not", self.name("UNSET")), own, fallback or self.undefined(name)
+            )
+        return self.outer_value(name) or self.undefined(name)
+
+    def undefined(self, name: str) -> ast.expr:
+        """The error of a name without a value."""
+        return self.call("undefined", self.constant(name))
+
+    def outer_value(self, name: str) -> ast.expr | None:
+        """A global name, function or builtin; None when there is nothing of that name."""
+        if name in self.units.shared and name in self.units.globals:
+            return self.name("g_" + name)
+        if name in self.units.globals and self.unit.owns_globals:
+            own = self.name("v_" + name)
+            fallback = None if name in self.assigned else self.function_value(name)
+            if fallback is None:
+                return own
+            self.unset.add(name)
+            return self.choice(self.compare(own, "is not", self.name("UNSET")), own, fallback)
+        return self.function_value(name)
+
+    def function_value(self, name: str) -> ast.expr | None:
+        """A function, agent or builtin of that name as a value."""
+        unit = self.units.functions.get(name)
+        if unit is not None:
+            return self.unit_value(unit, "f_" + name)
+        if name in self.units.agents:
+            return self.call("agent_value", self.constant(name), self.constant(len(self.units.agents[name].parameters)))
+        builtin = BUILTIN_OF.get(name)
+        if builtin is None:
+            return None
+        if builtin.takes == "name":
+            return self.call("service", self.constant(builtin.english), self.group([]))
+        return self.call("builtin_value", self.constant(builtin.english))
+
+    def unit_value(self, unit: Unit, function: str) -> ast.expr:
+        """A function of the program as a value."""
+        node = unit.node
+        task = isinstance(node, nodes.Function) and node.task
+        return self.call(
+            "Function", self.name(function), self.constant(unit.name), self.constant(len(unit.parameters)),
+            self.constant(unit.index), self.group([]),
+            self.constant(isinstance(node, nodes.Function) and node.takes_self), self.constant(task),
+        )
+
+    def _lambda(self, node: nodes.Lambda) -> Made:
+        return self.closure(self.units.of_node[id(node)]), kinds.IS_OTHER
+
+    def closure(self, unit: Unit) -> ast.expr:
+        """A lambda or inner body with copies of the locals it reads."""
+        captured: list[ast.expr] = []
+        for name in unit.captures:
+            own = self.name("v_" + name)
+            if name not in self.assigned:
+                self.unset.add(name)
+                own = self.choice(self.compare(own, "is", self.name("UNSET")), self.constant(None), own)
+            captured.append(own)
+        return self.call(
+            "Function", self.call(f"l_{unit.index}", *captured), self.constant(""),
+            self.constant(len(unit.parameters)), self.constant(unit.index), self.group(captured),
+        )
+
+    def _request(self, node: nodes.RequestValue) -> Made:
+        return self.call("service", self.constant("_request"), self.group([])), ANY
+
+    # ---- logic ------------------------------------------------------------------------
+
+    def condition(self, node: nodes.Expression) -> ast.expr:
+        """An expression that is only asked whether it is true."""
+        self.go_to(node)
+        if isinstance(node, nodes.Logical):
+            operands: list[nodes.Expression] = []
+            left: nodes.Expression = node
+            while isinstance(left, nodes.Logical) and left.operator == node.operator:
+                operands.append(left.right)
+                left = left.left
+            operands.append(left)
+            tests = [self.condition(operand) for operand in reversed(operands)]
+            self.go_to(node)
+            return self.both(*tests) if node.operator == "and" else self.either(*tests)
+        if isinstance(node, nodes.Not):
+            return self.negation(self.condition(node.operand))
+        return self.value(node)
+
+    def _logical(self, node: nodes.Logical) -> Made:
+        test = self.condition(node)
+        self.go_to(node)
+        return self.choice(test, self.constant(True), self.constant(False)), kinds.IS_BOOL
+
+    def _not(self, node: nodes.Not) -> Made:
+        return self.negation(self.condition(node.operand)), kinds.IS_BOOL
+
+    def _comparison(self, node: nodes.Comparison) -> Made:
+        made = [self.expression(operand) for operand in node.operands]
+        self.go_to(node)
+        if len(made) == 2:
+            return self._pair(made[0], node.operators[0], made[1]), kinds.IS_BOOL
+        tests: list[ast.expr] = []
+        for place, operator in enumerate(node.operators):
+            left, right = made[place], made[place + 1]
+            if place:  # a middle operand is repeatable: read it again
+                left = self.expression(node.operands[place])
+                self.go_to(node)
+            tests.append(self._pair(left, operator, right))
+        return self.both(*tests), kinds.IS_BOOL
+
+    def _pair(self, left: Made, operator: str, right: Made) -> ast.expr:
+        (one, one_kind), (two, two_kind) = left, right
+        if operator in ("==", "!="):
+            return self._equality(one, one_kind, operator, two, two_kind)
+        for mask in (NUMBER, kinds.TEXT):
+            if one_kind.is_only(mask) and two_kind.is_only(mask):
+                return self.compare(one, operator, two)
+        sure = self.call(_ORDER[operator], one, two)
+        if not (_is_simple(one) and _is_simple(two)):
+            return sure
+        if two_kind.is_only(NUMBER) and one_kind.may_be(kinds.INT):
+            return self.choice(self.is_type(one, "int_"), self.compare(one, operator, two), sure)
+        if one_kind.is_only(NUMBER) and two_kind.may_be(kinds.INT):
+            return self.choice(self.is_type(two, "int_"), self.compare(one, operator, two), sure)
+        return sure
+
+    def _equality(self, one: ast.expr, one_kind: Kind, operator: str, two: ast.expr, two_kind: Kind) -> ast.expr:
+        if one_kind.is_only(NUMBER) and two_kind.is_only(NUMBER):
+            return self.compare(one, operator, two)
+        if one_kind.is_only(kinds.TEXT) or two_kind.is_only(kinds.TEXT):
+            return self.compare(one, operator, two)
+        if one_kind.is_only(kinds.NIL) or two_kind.is_only(kinds.NIL):
+            return self.compare(one, "is" if operator == "==" else "is not", two)
+        for kind in (one_kind, two_kind):
+            # True == 1 in Python; any other whole number equals no Boolean.
+            if kind.mask == kinds.INT and (kind.low > 1 or kind.high < 0):
+                return self.compare(one, operator, two)
+        same = self.call("equal", one, two)
+        return same if operator == "==" else self.negation(same)
+
+    # ---- arithmetic -------------------------------------------------------------------
+
+    def _negate(self, node: nodes.Negate) -> Made:
+        made, kind = self.expression(node.operand)
+        self.go_to(node)
+        if isinstance(made, ast.Constant) and type(made.value) is int:
+            return self.constant(-made.value), kinds.whole(-made.value)
+        return self._combine((self.constant(0), kinds.whole(0)), "-", (made, kind))
+
+    def _arithmetic(self, node: nodes.Arithmetic) -> Made:
+        spine: list[nodes.Arithmetic] = []
+        left: nodes.Expression = node
+        while isinstance(left, nodes.Arithmetic):
+            spine.append(left)
+            left = left.left
+        spine.reverse()
+        if len(spine) > _LONG:
+            return self._long(left, spine)
+        made = self.expression(left)
+        place = 0
+        while place < len(spine):
+            part = spine[place]
+            if part.operator == "&":
+                texts = [made[0]]
+                while place < len(spine) and spine[place].operator == "&":
+                    part = spine[place]
+                    texts.append(self.value(part.right))
+                    place += 1
+                self.go_to(part)
+                made = self.call("joined", *texts), kinds.IS_TEXT
+                continue
+            right = self.expression(part.right)
+            self.go_to(part)
+            made = self._combine(made, part.operator, right)
+            place += 1
+        return made
+
+    def _long(self, left: nodes.Expression, spine: list[nodes.Arithmetic]) -> Made:
+        kind = self.inference.of(self.version, left)
+        operands = [self.value(left)]
+        for part in spine:
+            operands.append(self.value(part.right))
+            kind = combined(kind, part.operator, self.inference.of(self.version, part.right))
+        self.go_to(spine[-1])
+        operators = self.constant("".join(part.operator for part in spine))
+        return self.call("folded", operators, self.group(operands)), kind if kind.mask else ANY
+
+    def _combine(self, left: Made, operator: str, right: Made) -> Made:
+        (one, one_kind), (two, two_kind) = left, right
+        numeric = one_kind.is_only(NUMBER) and two_kind.is_only(NUMBER)
+        result = combined(one_kind, operator, two_kind)
+        if operator == "/":
+            return self.call("divide" if numeric else "divide_any", one, two), result
+        if not numeric:
+            return self._uncertain(left, operator, right), result
+        exact = (
+            kinds.product(one_kind, two_kind) if operator == "*" else kinds.total(one_kind, two_kind, operator)
+        )
+        if exact.mask == kinds.INT:
+            return self._checked(self.binary(one, operator, two), exact), result
+        if self.speculating and kinds.fits(exact):
+            bare = self._decimal(left, operator, right)
+            if bare is not None:
+                self.speculated = True
+                return bare, result
+        return self.call(_SURE[operator], one, two), result
+
+    def _checked(self, made: ast.expr, kind: Kind) -> ast.expr:
+        """Leave the check of 2⁹⁶ out where the interval shows that it holds."""
+        if kinds.fits(kind):
+            return made
+        kept = self.temporary()
+        tests: list[ast.expr] = []
+        first = self.keep(kept, made)
+        if kind.high > kinds.MOST:
+            tests.append(self.compare(first, "<", self.constant(_NEAR)))
+            first = self.name(kept)
+        if kind.low < -kinds.MOST:
+            tests.append(self.compare(first, ">", self.constant(-_NEAR)))
+        test = tests[0] if len(tests) == 1 else self.both(*tests)
+        return self.choice(test, self.name(kept), self.call("fit", self.name(kept)))
+
+    def _decimal(self, left: Made, operator: str, right: Made) -> ast.expr | None:
+        """A bare operation with decimals on one side, and the rules for zero."""
+        (one, one_kind), (two, two_kind) = left, right
+        if operator == "*":  # a zero factor makes a plain 0
+            return self.either(self.binary(one, "*", two), self.constant(0))
+        zeros = one_kind.may_be(kinds.ZERO) or two_kind.may_be(kinds.ZERO)
+        if zeros and not (_is_simple(one) and _is_simple(two)):
+            return None
+        made = self.binary(one, operator, two)
+        if one_kind.may_be(kinds.ZERO):  # 0 + b is b with its own scale
+            other = two if operator == "+" else self.binary(self.constant(0), "-", two)
+            made = self.choice(one, made, other)
+        if two_kind.may_be(kinds.ZERO):
+            made = self.choice(two, made, one)
+        return made
+
+    def _uncertain(self, left: Made, operator: str, right: Made) -> ast.expr:
+        """An operation on values whose kind nobody knows."""
+        (one, one_kind), (two, two_kind) = left, right
+        if not self.speculating:
+            return self.call(_ANY[operator], one, two)
+        # The statement is repeatable, so an operand may be kept, or even be evaluated twice.
+        one, one_first = self._kept(one)
+        two, two_first = self._kept(two)
+        kept = self.temporary()
+        near = [
+            self.compare(self.name(kept), "<", self.constant(_NEAR)),
+            self.compare(self.name(kept), ">", self.constant(-_NEAR)),
+        ]
+        one_number, two_number = one_kind.is_only(NUMBER), two_kind.is_only(NUMBER)
+        if operator != "*" and (one_number or two_number or operator == "-"):
+            self.speculated = True
+            if two_kind.mask == kinds.INT and 0 <= two_kind.low and two_kind.high <= _NEAR:
+                near = near[:1] if operator == "+" else near[1:]
+            if two_kind.mask == kinds.INT and two_kind.low == two_kind.high != 0 and len(near) == 1:
+                # Not zero, and near: that settles a decimal too, without asking for the type.
+                near[0] = self.compare(
+                    self.keep(kept, self.binary(one, operator, two)), "<" if operator == "+" else ">",
+                    self.constant(_NEAR if operator == "+" else -_NEAR),
+                )
+                return self.choice(
+                    self.both(one_first, *near), self.name(kept), self.call(_ANY[operator], one, two)
+                )
+            whole = near[0] if len(near) == 1 else self.both(*near)
+            # A zero with decimals would disturb the scale, and is left to the helper.
+            nonzero = [value for value, kind in ((one, one_kind), (two, two_kind)) if kind.mask != kinds.INT]
+            decimal = self.both(*nonzero) if len(nonzero) > 1 else nonzero[0]
+            bare = self.keep(kept, self.binary(one_first, operator, two_first))
+            test = self.choice(self.is_type(bare, "int_"), whole, decimal)
+            return self.choice(test, self.name(kept), self.call(_ANY[operator], one, two))
+        bare = self.keep(kept, self.binary(one, operator, two_first))
+        if one_kind.mask == kinds.INT:
+            one, one_first = left[0], left[0]
+            bare = self.keep(kept, self.binary(one, operator, two))
+            guards = [self.is_type(two_first, "int_")]
+        else:
+            guards = [self.is_type(one_first, "int_")]
+            if two_kind.mask != kinds.INT:
+                if operator == "+":  # a whole number + text raises
+                    self.speculated = True
+                    guards.append(self.is_type(bare, "int_"))
+                    bare = self.name(kept)
+                else:
+                    guards.append(self.is_type(two_first, "int_"))
+                    bare = self.keep(kept, self.binary(one, operator, two))
+        near[0] = self.compare(bare, "<", self.constant(_NEAR))
+        sure = self.call(_ANY[operator], one, right[0])
+        return self.choice(self.both(*guards, *near), self.name(kept), sure)
+
+    def _kept(self, made: ast.expr) -> tuple[ast.expr, ast.expr]:
+        """Something to read again, and what stands at the first place in its stead."""
+        if _is_simple(made):
+            return made, made
+        kept = self.temporary()
+        return self.name(kept), self.keep(kept, made)
+
+    # ---- parts of values --------------------------------------------------------------
+
+    def _index(self, node: nodes.Index) -> Made:
+        target, target_kind = self.expression(node.target)
+        index, index_kind = self.expression(node.index)
+        self.go_to(node)
+        if self.speculating:
+            if index_kind.is_only(kinds.TEXT) and _is_simple(target):
+                self.speculated = True  # a text index of a list or text raises
+                return self.item(target, index), ANY
+            whole = index_kind.mask == kinds.INT and index_kind.low >= 0
+            if target_kind.is_only(kinds.ARRAY) and whole:
+                self.speculated = True
+                return self.item(target, index), ANY
+            if _is_simple(target) and whole:
+                self.speculated = True
+                bare = self.item(target, index)
+                return self.choice(self.is_type(target, "list_"), bare, self.call("index_any", target, index)), ANY
+        return self.call("index_any", target, index), ANY
+
+    def _field(self, node: nodes.Field) -> Made:
+        target = self.value(node.target)
+        self.go_to(node)
+        field = self.constant(node.name.text)
+        if self.speculating:
+            self.speculated = True
+            return self.item(target, field), ANY
+        return self.call("field_any", target, field), ANY
+
+    def _unwrap(self, node: nodes.Unwrap) -> Made:
+        target = self.value(node.target)
+        self.go_to(node)
+        kept = self.temporary()
+        good = self.compare(self.call("type_", self.keep(kept, target)), "is", self.name("Ok"))
+        return (
+            self.choice(good, self.attribute(self.name(kept), "value"), self.call("question", self.name(kept))),
+            ANY,
+        )
+
+    def _shape_literal(self, node: nodes.ShapeLiteral) -> Made:
+        name = node.name.text
+        base = self.value(node.base) if node.base is not None else None
+        record, _ = self._record(nodes.Record(node.start, node.end, node.pairs))
+        self.go_to(node)
+        if name in self.units.shapes:
+            shape = self.name("S_" + name)
+            arguments = [shape, record] if base is None else [shape, record, base]
+            if base is None:
+                return self.call("shape_literal", *arguments), kinds.IS_OTHER
+            return self.call("shape_from", shape, base, record), kinds.IS_OTHER
+        record_node = nodes.Record(node.start, node.end, node.pairs)
+        callee = nodes.Name(node.name.start, node.name.end, name)
+        return self._call(nodes.Call(node.start, node.end, callee, [], record_node))
+
+    # ---- calls ------------------------------------------------------------------------
+
+    def _call(self, node: nodes.Call) -> Made:
+        if node.block is not None:
+            return self._call_with_block(node)
+        written = list(node.arguments) + ([node.options] if node.options is not None else [])
+        callee = node.callee
+        if not isinstance(callee, nodes.Name):
+            target = self.value(callee)
+            arguments = [self.value(argument) for argument in written]
+            self.go_to(node)
+            return self._call_value(target, arguments, None), ANY
+        name = callee.text
+        made = [self.expression(argument) for argument in written]
+        arguments = [argument for argument, _ in made]
+        self.go_to(node)
+        if self.inference.is_variable(self.unit, name):
+            return self._call_variable(name, arguments), ANY
+        if name in self.units.shapes and name not in self.units.functions and len(arguments) == 1:
+            return self.call("shape_convert", self.name("S_" + name), arguments[0]), kinds.IS_OTHER
+        unit = self.units.functions.get(name)
+        if unit is not None:
+            return self._call_function(unit, name, made)
+        if name in self.units.agents:
+            return self.call("start_agent", self.constant(name), self.group(arguments)), ANY
+        builtin = BUILTIN_OF.get(name)
+        if builtin is not None:
+            return self._call_builtin(builtin, name, arguments), self.inference.of_builtin(self.unit, node)
+        return self.call("unknown_call", self.constant(name), *arguments), ANY
+
+    def _call_function(self, unit: Unit, name: str, made: list[Made]) -> Made:
+        arguments = [argument for argument, _ in made]
+        if len(arguments) != len(unit.parameters):
+            return self._wrong_count(name, str(len(unit.parameters)), arguments), ANY
+        special = self.inference.special_for(unit, [kind for _, kind in made])
+        version = special or self.inference.general[unit.index]
+        prefix = "i_" if special is not None else "f_"
+        answer = version.answer if version.answer.mask else ANY
+        inlined = self._inline(unit, special, made) if special is not None else None
+        if inlined is not None:
+            return inlined, answer
+        return self.call(prefix + name, *arguments, self.depth()), answer
+
+    def _inline(self, unit: Unit, version: Version, made: list[Made]) -> ast.expr | None:
+        """``f(a)`` as ``base if a is a base case else f(a)``.
+
+        A function that begins with ``(n < 2) எனில் { திரும்பு n; }`` is mostly called for that
+        case; asking the question before the call saves the call.
+        """
+        first = unit.statements[0] if unit.statements else None
+        if len(unit.parameters) != 1 or not isinstance(first, nodes.If) or first.otherwise is not None:
+            return None
+        if len(first.then.statements) != 1 or not isinstance(first.then.statements[0], nodes.Return):
+            return None
+        test, answer = first.condition, first.then.statements[0].value
+        parameter = unit.parameters[0]
+        if parameter in unit.bound or not isinstance(test, nodes.Comparison) or len(test.operands) != 2:
+            return None
+        left, right = test.operands
+        if not (isinstance(left, nodes.Name) and left.text == parameter and isinstance(right, nodes.Number)):
+            return None
+        if type(right.value) is not int or abs(right.value) > _NEAR:
+            return None
+        argument = made[0][0]
+        kept = self.temporary()
+        if isinstance(answer, nodes.Name) and answer.text == parameter:
+            base: ast.expr = self.name(kept)
+        elif isinstance(answer, nodes.Number) and type(answer.value) is int:
+            base = self.constant(answer.value)
+        else:
+            return None
+        question = self.compare(self.keep(kept, argument), test.operators[0], self.constant(right.value))
+        depth = self.depth()
+        if isinstance(depth, ast.Name):  # the call that is saved must still be allowed
+            question = self.both(question, self.compare(depth, "<=", self.name("limit")))
+        return self.choice(question, base, self.call("i_" + unit.name, self.name(kept), depth))
+
+    def _call_builtin(self, builtin: Builtin, name: str, arguments: list[ast.expr]) -> ast.expr:
+        if len(arguments) < builtin.least or (builtin.most >= 0 and len(arguments) > builtin.most):
+            return self._wrong_count(builtin.tamil, expected_count(builtin), arguments)
+        if "f" in builtin.letters:
+            return self.call(self.builtin_name(builtin), *arguments, self.depth())
+        return self.call(self.builtin_name(builtin), *arguments)
+
+    def _wrong_count(self, name: str, expected: str, arguments: list[ast.expr]) -> ast.expr:
+        return self.call("wrong_count", self.constant(name), self.constant(expected), self.group(arguments))
+
+    def _call_variable(self, name: str, arguments: list[ast.expr]) -> ast.expr:
+        fallback = self.function_value(name)
+        if fallback is None and name in self.units.shapes and len(arguments) == 1:
+            fallback = self.name("S_" + name)
+        value = self.read(name)
+        if fallback is None:
+            return self._call_value(value, arguments, name)
+        return self.call(
+            "call_variable", value, fallback, self.group(arguments), self.depth(), self.constant(name)
+        )
+
+    def _call_value(self, value: ast.expr, arguments: list[ast.expr], name: str | None) -> ast.expr:
+        sure = self.call("call_value", value, self.group(arguments), self.depth(), self.constant(name or ""))
+        if not _is_simple(value) or not all(_is_simple(argument) for argument in arguments):
+            return sure
+        test = self.both(
+            self.is_type(value, "Function"),
+            self.compare(self.attribute(value, "arity"), "==", self.constant(len(arguments))),
+        )
+        return self.choice(test, self.call(self.attribute(value, "call"), *arguments, self.depth()), sure)
+
+    def _method_call(self, node: nodes.MethodCall) -> Made:
+        if node.block is not None:
+            return self.block_call(node), ANY
+        method = node.name.text
+        written = list(node.arguments) + ([node.options] if node.options is not None else [])
+        target_name = node.target.text if isinstance(node.target, nodes.Name) else None
+        if target_name is not None and not self.inference.is_variable(self.unit, target_name):
+            unit = self.units.methods.get((target_name, method))
+            if unit is not None:
+                arguments = [self.value(argument) for argument in written]
+                self.go_to(node)
+                if len(arguments) != len(unit.parameters):
+                    return self._wrong_count(unit.name, str(len(unit.parameters)), arguments), ANY
+                answer = self.inference.general[unit.index].answer
+                return self.call("f_" + unit.name, *arguments, self.depth()), answer if answer.mask else ANY
+            builtin = BUILTIN_OF.get(f"{target_name}.{method}")
+            if builtin is not None:
+                arguments = [self.value(argument) for argument in written]
+                self.go_to(node)
+                return self._call_builtin(builtin, builtin.tamil, arguments), ANY
+        target = self.value(node.target)
+        arguments = [self.value(argument) for argument in written]
+        self.go_to(node)
+        return (
+            self.call("call_method", target, self.constant(method), self.group(arguments), self.depth()),
+            ANY,
+        )
+
+    def _call_with_block(self, node: nodes.Call) -> Made:
+        builtin = None
+        if isinstance(node.callee, nodes.Name) and not self.inference.is_variable(self.unit, node.callee.text):
+            if node.callee.text not in self.units.functions:
+                builtin = BUILTIN_OF.get(node.callee.text)
+        if builtin is None or builtin.takes != "body":
+            return self.block_call(node), ANY
+        arguments = [self.value(argument) for argument in node.arguments]
+        if node.options is not None:
+            arguments.append(self.value(node.options))
+        self.go_to(node)
+        body = self.body_value(node)
+        return self.call("service", self.constant(builtin.english), self.group([*arguments, body])), ANY
+
+    # ---- doing it twice ---------------------------------------------------------------
+
+    def is_repeatable(self, *expressions: nodes.Node | None) -> bool:
+        """Whether evaluating these twice can be noticed by nobody."""
+        stack: list[object] = list(expressions)
+        while stack:
+            item = stack.pop()
+            if isinstance(item, list):
+                stack.extend(item)
+            elif isinstance(item, (nodes.MethodCall, nodes.RequestValue)):
+                return False
+            elif isinstance(item, nodes.Call):
+                if not self._is_pure(item):
+                    return False
+                stack.extend(item.arguments)
+            elif isinstance(item, nodes.ShapeLiteral):
+                if item.name.text not in self.units.shapes:
+                    return False
+                stack.append(item.pairs)
+                stack.append(item.base)
+            elif isinstance(item, nodes.Name):
+                builtin = BUILTIN_OF.get(item.text)
+                if builtin is not None and builtin.takes == "name":
+                    return False
+            elif isinstance(item, nodes.Node) and not isinstance(item, nodes.Lambda):
+                stack.extend(getattr(item, slot) for slot in _PARTS.get(type(item), ()))
+        return True
+
+    def _is_pure(self, call: nodes.Call) -> bool:
+        if call.block is not None or call.options is not None or not isinstance(call.callee, nodes.Name):
+            return False
+        name = call.callee.text
+        if self.inference.is_variable(self.unit, name) or name in self.units.functions:
+            return False
+        builtin = BUILTIN_OF.get(name)
+        return (
+            builtin is not None
+            and builtin.group in ("collections", "results", "numbers", "text", "json", "everyday")
+            and "f" not in builtin.letters
+            and builtin.english not in _IMPURE
+        )
+
+
+def expected_count(builtin: Builtin) -> str:
+    """How many arguments a builtin takes, as text."""
+    if builtin.least == builtin.most:
+        return str(builtin.least)
+    return f"{builtin.least}…" if builtin.most < 0 else f"{builtin.least}–{builtin.most}"
+
+
+def _is_simple(made: ast.expr) -> bool:
+    return isinstance(made, (ast.Name, ast.Constant))
+
+
+_PARTS: dict[type, tuple[str, ...]] = {
+    nodes.Array: ("items",),
+    nodes.Record: ("pairs",),
+    nodes.Pair: ("value",),
+    nodes.Negate: ("operand",),
+    nodes.Not: ("operand",),
+    nodes.Arithmetic: ("left", "right"),
+    nodes.Comparison: ("operands",),
+    nodes.Logical: ("left", "right"),
+    nodes.Index: ("target", "index"),
+    nodes.Field: ("target",),
+    nodes.Unwrap: ("target",),
+}
+
+_RULES: dict[type, Callable[..., Made]] = {
+    nodes.Number: Expressions._number,
+    nodes.Text: Expressions._text,
+    nodes.Constant: Expressions._constant,
+    nodes.Name: Expressions._name,
+    nodes.RequestValue: Expressions._request,
+    nodes.Array: Expressions._array,
+    nodes.Record: Expressions._record,
+    nodes.ShapeLiteral: Expressions._shape_literal,
+    nodes.Lambda: Expressions._lambda,
+    nodes.Negate: Expressions._negate,
+    nodes.Not: Expressions._not,
+    nodes.Arithmetic: Expressions._arithmetic,
+    nodes.Comparison: Expressions._comparison,
+    nodes.Logical: Expressions._logical,
+    nodes.Index: Expressions._index,
+    nodes.Field: Expressions._field,
+    nodes.Unwrap: Expressions._unwrap,
+    nodes.Call: Expressions._call,
+    nodes.MethodCall: Expressions._method_call,
+}

@@ -1,0 +1,351 @@
+"""A checked tree becomes one Python code object.
+
+The code object, executed once per program, defines one function ``machine(M)``. Calling that
+makes one *instance* of the program: the functions below it are closures over the instance's
+shared names, so two instances share code and constants but no variable.
+
+```
+machine(M)
+├─ tick, print_, service …     what the machine offers, as fast closure names
+├─ flag, limit                 the end of a slice; the depth of calls
+├─ g_…                         global names that more than one unit touches
+├─ f_name, i_name              functions; the version for whole numbers
+├─ l_12(captured…)             makers of lambdas
+├─ top, b_3                    the top level; bodies that run later
+└─ save, restore, …            the instance's state as one tuple
+```
+
+A place of the program is packed into Python's line number (``pack``): a file number and a line,
+so that statements of imported files keep their place although they became one function.
+"""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_right
+from decimal import Decimal
+from types import CodeType
+
+from etamil_actors.language import nodes
+from etamil_actors.language.builtins import Builtin
+from etamil_actors.language.compiler.emit import Emitter
+from etamil_actors.language.compiler.inference import Inference, Version
+from etamil_actors.language.compiler.statements import Statements
+from etamil_actors.language.compiler.units import AGENT, BODY, FUNCTION, MESSAGE, TOP, Unit, Units, find_units
+from etamil_actors.language.program import FILE_MARK, Declaration, FieldRow, Program, ShapeRow, pack
+from etamil_actors.language.source import SourceMap, clusters
+
+_FROM_MACHINE = (
+    "tick", "deep", "print_", "service", "declare", "caught", "call_method", "call_value", "call_variable",
+    "builtin_value", "agent_value", "start_agent", "body_value", "open_block", "choose", "iterate", "finish",
+    "read_input", "open_file", "close_file", "read_file", "count_rows", "append_line", "not_in_block",
+    "final_begins", "final_ends",
+    # Asked so often that the faster closure names are worth their place.
+    "type_", "int_", "str_", "list_", "dict_", "refs", "len_",
+    "out_of_steps", "undefined", "unknown_call",
+)
+
+
+def generate(
+    module: nodes.Module,
+    sources: SourceMap,
+    *,
+    known: frozenset[str] = frozenset(),
+    keep: bool = False,
+    counted: bool = False,
+) -> Program:
+    """Write the program.
+
+    ``known`` are global names that exist already and ``keep`` makes all global names readable
+    afterwards (both for the shell). ``counted`` code counts steps one by one.
+
+    Raises:
+        RecursionError, SyntaxError: the program nests deeper than CPython can compile.
+    """
+    units = find_units(module, known, keep)
+    return _Generator(units, sources, known, counted).program()
+
+
+class _Places:
+    """Positions to file, line and column as a reader sees them, quickly."""
+
+    def __init__(self, sources: SourceMap) -> None:
+        self.sources = sources
+        self.numbers = {id(source): number for number, source in enumerate(sources.sources)}
+        self._columns: dict[tuple[int, int], list[int]] = {}
+
+    def of(self, position: int) -> tuple[int, int]:
+        source = self.sources.find(position)
+        number = self.numbers[id(source)]
+        line = source.line_of(position)
+        column = source.code_column(position) - 1
+        starts = self._columns.get((number, line))
+        if starts is None:
+            text = source.line_text(line)
+            starts = []
+            if not text.isascii():
+                offset = 0
+                for cluster in clusters(text):
+                    starts.append(offset)
+                    offset += len(cluster)
+            self._columns[number, line] = starts
+        if starts:
+            column = bisect_right(starts, column) - 1 if column <= starts[-1] else len(starts) - (column == starts[-1])
+        return pack(number, line), max(column, 0)
+
+
+class _Writer(Statements):
+    """Writes one version of one unit."""
+
+    def __init__(self, generator: _Generator, version: Version) -> None:
+        super().__init__(generator.inference, version, generator.counted)
+        self.generator = generator
+
+    def go_to(self, node: nodes.Node) -> None:
+        places = self.generator.places
+        self.line, self.column = places.of(node.start)
+        self.end_line, self.end_column = self.line, self.column + 1
+
+    def decimal(self, value: Decimal) -> ast.expr:
+        return self.name(self.generator.decimal(value))
+
+    def builtin_name(self, builtin: Builtin) -> str:
+        self.generator.builtins.setdefault(builtin.english, None)
+        return "B" + builtin.english
+
+
+class _Generator(Emitter):
+    def __init__(self, units: Units, sources: SourceMap, known: frozenset[str], counted: bool) -> None:
+        super().__init__()
+        self.units = units
+        self.sources = sources
+        self.counted = counted
+        self.places = _Places(sources)
+        self.inference = Inference(units, known)
+        self.decimals: dict[str, str] = {}
+        self.builtins: dict[str, None] = {}
+
+    def decimal(self, value: Decimal) -> str:
+        return self.decimals.setdefault(str(value), f"K{len(self.decimals)}")
+
+    def program(self) -> Program:
+        shared = sorted(self.units.shared)
+        functions = [stmt for unit in self.units.all for stmt in self._unit(unit)]
+        self.line, self.column, self.end_line, self.end_column = 1, 0, 1, 0
+        body: list[ast.stmt] = [self.assign(name, self.attribute(self.name("M"), name)) for name in _FROM_MACHINE]
+        body.extend(
+            self.assign("B" + key, self.call(self.attribute(self.name("M"), "link"), self.constant(key)))
+            for key in self.builtins
+        )
+        body.append(self.assign("flag", self.constant(False)))
+        body.append(self.assign("limit", self.attribute(self.name("M"), "depth")))
+        if self.counted:
+            body.append(self.assign("steps", self.attribute(self.name("M"), "steps")))
+        for name in shared:
+            body.append(self.assign("g_" + name, self.constant(None)))
+            body.append(self.forget("g_" + name))
+        body.extend(functions)
+        body.extend(self._state(shared))
+        body.append(self.give(self._exports()))
+        machine = self.function("machine", ["M"], body)
+        tree = ast.Module([machine], [])
+        code: CodeType = compile(tree, FILE_MARK, "exec", dont_inherit=True, optimize=0)
+        return Program(
+            code=code,
+            files=tuple(source.name for source in self.sources.sources),
+            shared=tuple(shared),
+            decimals=tuple((name, text) for text, name in self.decimals.items()),
+            shapes=tuple(self._shape(shape) for shape in self.units.shapes.values()),
+            declared=tuple(
+                Declaration(
+                    item.kind,
+                    item.unit.index if item.unit is not None else -1,
+                    *self._static(item.node),
+                    self._line(item.node),
+                )
+                for item in self.units.declared
+            ),
+            counted=self.counted,
+        )
+
+    def _line(self, node: nodes.Node) -> int:
+        return self.places.of(node.start)[0]
+
+    def _static(self, node: nodes.Node) -> tuple[str, str]:
+        """What can be told of a declaration without running anything."""
+        if isinstance(node, nodes.Route):
+            return node.method, node.path.value if isinstance(node.path, nodes.Text) else ""
+        if isinstance(node, nodes.Agent):
+            return node.name.text, ""
+        name = node.name if isinstance(node, nodes.Test) else None
+        if isinstance(node, nodes.Call) and node.arguments:
+            name = node.arguments[0]
+        return (name.value if isinstance(name, nodes.Text) else ""), ""
+
+    def _shape(self, shape: nodes.Shape) -> ShapeRow:
+        methods = tuple((method.name.text, method.takes_self, len(method.parameters)) for method in shape.methods)
+        fields = tuple(_field_row(field.name.text, field.type) for field in shape.fields)
+        return ShapeRow(shape.name.text, fields, methods)
+
+    # ---- units ------------------------------------------------------------------------
+
+    def _unit(self, unit: Unit) -> list[ast.stmt]:
+        if unit.kind == FUNCTION and "." not in unit.name and self.units.functions.get(unit.name) is not unit:
+            return []  # a later function of the same name wins
+        version = self.inference.general[unit.index]
+        names = ["v_" + name for name in unit.parameters]
+        if unit.kind == TOP:
+            return [_Writer(self, version).whole_unit("top", [])]
+        if unit.carries:
+            return [self._maker(unit, version, names)]
+        if unit.kind == BODY:
+            return [self._body(unit, version)]
+        if unit.kind == AGENT:
+            return [self._agent(unit, version)]
+        if unit.kind == MESSAGE:
+            return [_Writer(self, version).whole_unit(f"b_{unit.index}", names)]
+        written = [_Writer(self, version).whole_unit("f_" + unit.name, names)]
+        special = self.inference.special.get(unit.index)
+        if special is not None:
+            quick = _Writer(self, special)
+            written.append(quick.whole_unit("i_" + unit.name, names))
+            definition = written[0]
+            assert isinstance(definition, ast.FunctionDef)
+            self.line, self.column = definition.lineno, definition.col_offset
+            self.end_line, self.end_column = self.line, self.column + 1
+            definition.body.insert(0, self._choose_version(unit, special, names))
+        return written
+
+    def _choose_version(self, unit: Unit, special: Version, names: list[str]) -> ast.stmt:
+        tests = [
+            self.compare(self.call("type_", self.name("v_" + name)), "is", self.name("int_"))
+            for name in unit.parameters if name in special.whole
+        ]
+        test = tests[0] if len(tests) == 1 else self.both(*tests)
+        call = self.call("i_" + unit.name, *[self.name(name) for name in names], self.name("d"))
+        return self.when(test, [self.give(call)])
+
+    def _maker(self, unit: Unit, version: Version, names: list[str]) -> ast.stmt:
+        """``def l_7(captured…): def lambda(…): … ; return lambda``."""
+        writer = _Writer(self, version)
+        label = f"m_{unit.index}"
+        function = writer.whole_unit(label, names)
+        assert isinstance(function, ast.FunctionDef)
+        own = [name for name in unit.captures if name in unit.bound]
+        self.line, self.column = function.lineno, function.col_offset
+        self.end_line, self.end_column = self.line, self.column + 1
+        function.body[:0] = [self.assign("v_" + name, self.name("c_" + name)) for name in own]
+        captured = [("c_" if name in own else "v_") + name for name in unit.captures]
+        return self.function(f"l_{unit.index}", captured, [function, self.give(self.name(label))])
+
+    def _body(self, unit: Unit, version: Version) -> ast.stmt:
+        writer = _Writer(self, version)
+        writer.assigned.update(unit.brings)
+        writer.stores.update(unit.brings)
+        function = writer.whole_unit(f"b_{unit.index}", ["p_" + name for name in unit.brings])
+        return self._with_given(writer, function, list(unit.brings))
+
+    def _agent(self, unit: Unit, version: Version) -> ast.stmt:
+        writer = _Writer(self, version)
+        writer.assigned.update(unit.parameters)
+        writer.stores.update(unit.parameters)
+        function = writer.whole_unit(f"b_{unit.index}", ["p_" + name for name in unit.parameters])
+        return self._with_given(writer, function, unit.parameters)
+
+    def _with_given(self, writer: _Writer, function: ast.stmt, names: list[str]) -> ast.stmt:
+        """Move parameters into the names that functions can read."""
+        assert isinstance(function, ast.FunctionDef)
+        self.line, self.column = function.lineno, function.col_offset
+        self.end_line, self.end_column = self.line, self.column + 1
+        place = 1 if function.body and isinstance(function.body[0], ast.Nonlocal) else 0
+        function.body[place:place] = [
+            self.assign(writer.python_name(name), self.name("p_" + name)) for name in names
+        ]
+        return function
+
+    # ---- the instance -----------------------------------------------------------------
+
+    def _state(self, shared: list[str]) -> list[ast.stmt]:
+        """``save``, ``restore``, ``interrupt``, ``calm``: the instance seen from outside."""
+        own = ["g_" + name for name in shared]
+        save: list[ast.stmt] = []
+        restore: list[ast.stmt] = [self.outer(own)] if own else []
+        fallbacks = self._fallbacks(shared)
+        for place, name in enumerate(own):
+            taken = f"t{place}"
+            save.append(
+                self.attempt(
+                    [self.assign(taken, self.name(name))], "NameError_", None,
+                    [self.assign(taken, self.name("UNSET"))],
+                )
+            )
+            restore.append(self.assign(name, self.item(self.name("state"), self.constant(place))))
+            gone = self.compare(self.name(name), "is", self.name("UNSET"))
+            instead = fallbacks.get(shared[place])
+            restore.append(
+                self.when(gone, [self.forget(name) if instead is None else self.assign(name, instead)])
+            )
+        save.append(self.give(self.group([self.name(f"t{place}") for place in range(len(own))])))
+        interrupt: list[ast.stmt] = [
+            self.outer(["flag", "limit"]),
+            self.assign("flag", self.constant(True)),
+            self.assign("limit", self.constant(-1)),
+        ]
+        calm: list[ast.stmt] = [
+            self.outer(["flag", "limit"]),
+            self.assign("flag", self.constant(False)),
+            self.assign("limit", self.attribute(self.name("M"), "depth")),
+        ]
+        written = [
+            self.function("save", [], save),
+            self.function("restore", ["state"], restore or [self.nothing()]),
+            self.function("interrupt", [], interrupt),
+            self.function("calm", [], calm),
+        ]
+        if self.counted:
+            count = [self.outer(["steps"]), self.assign("steps", self.name("n"))]
+            written.append(self.function("set_steps", ["n"], count))
+        for name, value in fallbacks.items():
+            written.append(self.assign("g_" + name, value))
+        return written
+
+    def _fallbacks(self, shared: list[str]) -> dict[str, ast.expr]:
+        """A global name that is also a function's has the function until something is assigned."""
+        writer = _Writer(self, self.inference.general[0])
+        values = {}
+        for name in shared:
+            value = writer.function_value(name)
+            if value is not None:
+                values[name] = value
+        return values
+
+    def _exports(self) -> ast.expr:
+        bodies: list[ast.expr] = []
+        keys: list[ast.expr] = []
+        for unit in self.units.all:
+            if unit.kind in (BODY, AGENT, MESSAGE) and not unit.carries:
+                keys.append(self.constant(unit.index))
+                bodies.append(self.name(f"b_{unit.index}"))
+        writer = _Writer(self, self.inference.general[0])
+        functions = {name: writer.unit_value(unit, "f_" + name) for name, unit in self.units.functions.items()}
+        methods = {
+            f"{shape}.{name}": writer.unit_value(unit, f"f_{unit.name}")
+            for (shape, name), unit in self.units.methods.items()
+        }
+        for table in (functions, methods):
+            for value in table.values():
+                ast.fix_missing_locations(value)
+        return self.group([
+            self.name("top"), self.name("save"), self.name("restore"), self.name("interrupt"), self.name("calm"),
+            self.record(keys, bodies),
+            self.record([self.constant(name) for name in functions], list(functions.values())),
+            self.record([self.constant(name) for name in methods], list(methods.values())),
+            self.name("set_steps") if self.counted else self.constant(None),
+        ])
+
+
+def _field_row(name: str, type: nodes.TypeName | None) -> FieldRow:
+    if type is None:
+        return FieldRow(name, "", "", False, None)
+    element = _field_row("", type.element) if type.element is not None else None
+    return FieldRow(name, type.kind, type.name, type.optional, element)

@@ -1,0 +1,429 @@
+"""Which names a piece of the program owns.
+
+A *unit* is what becomes one Python function: the top level, a named function or method, a
+lambda, a body that runs later (route, job, test …), an agent and its messages. Blocks make no
+scope (REFERENCE §9.1), so a unit has one flat set of names:
+
+* the top level, bodies and agents own *global* names — one set for the whole program;
+* functions, methods, messages and lambdas own *locals*; a lambda and a body inside a function
+  carry copies of locals of the unit around them.
+
+A global name that only one unit touches becomes a fast local of that unit's Python function;
+one that several touch becomes a cell that they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from etamil_actors.language import nodes
+from etamil_actors.language.builtins import BUILTIN_OF
+
+TOP, FUNCTION, LAMBDA, BODY, AGENT, MESSAGE = "top", "function", "lambda", "body", "agent", "message"
+
+REQUEST_NAMES = (
+    "request_method", "request_path", "request_body", "query_params", "headers", "path_params",
+    "request_fields", "request_files",
+)
+RESPONSE_NAMES = ("response_status", "response_body", "response_headers", "response_file")
+PATH_PREFIX = "param_"
+
+_FAR = 1 << 62
+
+
+class Unit:
+    """One piece of program text with names of its own."""
+
+    def __init__(self, kind: str, index: int, name: str, node: nodes.Node | None, parent: Unit | None) -> None:
+        self.kind = kind
+        self.index = index
+        self.name = name
+        self.node = node
+        self.parent = parent
+        self.parameters: list[str] = []
+        self.statements: list[nodes.Statement] = []
+        self.bound: dict[str, int] = {}
+        """Name → where its first binding is complete, in source order."""
+        self.reads: set[str] = set()
+        self.inner: list[Unit] = []
+        self.captures: list[str] = []
+        self.unwraps = False
+        self.brings: tuple[str, ...] = ()
+        self.messages: list[Unit] = []
+        self.label = ""
+
+    @property
+    def owns_globals(self) -> bool:
+        """Whether the names it assigns are global."""
+        return self.kind in (TOP, BODY, AGENT) and not self.carries
+
+    @property
+    def carries(self) -> bool:
+        """Whether it takes copies of locals along when it is made."""
+        return self.kind == LAMBDA or (self.kind == BODY and self.parent is not None and not self.parent.owns_globals)
+
+    def has(self, name: str) -> bool:
+        """Whether the name is a local here."""
+        return name in self.bound or name in self.parameters or name in self.captures
+
+
+class Declared:
+    """Something of a service that the program declares: a route, job, test …"""
+
+    def __init__(self, kind: str, unit: Unit | None, node: nodes.Node) -> None:
+        self.kind = kind
+        self.unit = unit
+        self.node = node
+
+
+class Units:
+    """All units of a program, and what is global to it."""
+
+    def __init__(self) -> None:
+        self.all: list[Unit] = []
+        self.top = self._add(TOP, "", None, None)
+        self.functions: dict[str, Unit] = {}
+        self.methods: dict[tuple[str, str], Unit] = {}
+        self.shapes: dict[str, nodes.Shape] = {}
+        self.agents: dict[str, Unit] = {}
+        self.of_node: dict[int, Unit] = {}
+        self.declared: list[Declared] = []
+        self.globals: set[str] = set()
+        self.shared: set[str] = set()
+
+    def _add(self, kind: str, name: str, node: nodes.Node | None, parent: Unit | None) -> Unit:
+        unit = Unit(kind, len(self.all), name, node, parent)
+        self.all.append(unit)
+        return unit
+
+
+def find_units(module: nodes.Module, known: frozenset[str] = frozenset(), keep: bool = False) -> Units:
+    """Read the whole program and tell its names apart.
+
+    ``known`` are global names from outside (the shell's); with ``keep`` every global name is
+    shared, so that all of them can be read back afterwards.
+    """
+    units = Units()
+    _Collector(units).collect(module)
+    for unit in units.all:
+        if unit.owns_globals:
+            units.globals.update(unit.bound, unit.parameters)
+    units.globals |= known
+    for unit in units.all:  # a unit stands behind the one around it, so its captures are known
+        if unit.carries and unit.parent is not None:
+            _capture(unit, unit.parent)
+    _share(units, known, keep)
+    return units
+
+
+def _visible(parent: Unit, at: int) -> set[str]:
+    names = set(parent.parameters) | set(parent.captures)
+    names.update(name for name, place in parent.bound.items() if place <= at)
+    return names
+
+
+def _free(unit: Unit) -> set[str]:
+    names = set(unit.reads)
+    for inner in unit.inner:
+        if inner.carries:
+            names |= _free(inner) - set(inner.parameters)
+    return names
+
+
+def _capture(unit: Unit, parent: Unit) -> None:
+    assert unit.node is not None
+    if parent.owns_globals:
+        return
+    wanted = _free(unit) - set(unit.parameters)
+    unit.captures = sorted(wanted & _visible(parent, unit.node.start))
+
+
+def _share(units: Units, known: frozenset[str], keep: bool) -> None:
+    touched: dict[str, set[int]] = {}
+    for unit in units.all:
+        for name in unit.reads | set(unit.bound):
+            if name not in units.globals:
+                continue
+            if unit.owns_globals:
+                touched.setdefault(name, set()).add(unit.index)
+            elif unit.kind == MESSAGE and unit.parent is not None and name not in unit.parameters:
+                touched.setdefault(name, set()).add(unit.index)
+            elif name not in unit.parameters and name not in unit.captures:
+                # A local of the same name may still fall back to the global one.
+                touched.setdefault(name, set()).add(unit.index)
+        if unit.kind == AGENT:
+            for name in unit.parameters:
+                touched.setdefault(name, set()).update((unit.index, -1))
+    units.shared = {name for name, by in touched.items() if len(by) > 1}
+    units.shared.update(name for name in units.globals if name in REQUEST_NAMES or name in RESPONSE_NAMES)
+    units.shared |= known
+    if keep:
+        units.shared |= units.globals
+
+
+class _Collector:
+    """Walks the tree once. Each statement that binds a name says so here."""
+
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self.unit = units.top
+        self.depth = 0
+        self.importing = False
+        self.main_functions: set[str] = set()
+
+    def collect(self, module: nodes.Module) -> None:
+        top = self.units.top
+        self._declare_names(module)
+        top.statements = module.statements
+        self._visit_all(module.statements)
+
+    def _declare_names(self, node: nodes.Node) -> None:
+        """Shapes and the main file's functions first: definitions may follow their use."""
+        stack: list[tuple[object, bool]] = [(node, True)]
+        while stack:
+            item, main = stack.pop()
+            if isinstance(item, list):
+                stack.extend((part, main) for part in reversed(item))
+            elif isinstance(item, nodes.Node):
+                if isinstance(item, nodes.Shape):
+                    self.units.shapes.setdefault(item.name.text, item)
+                elif isinstance(item, nodes.Function) and main:
+                    self.main_functions.add(item.name.text)
+                main = main and not isinstance(item, nodes.Import)
+                stack.extend((getattr(item, slot), main) for slot in reversed(parts_of(type(item))))
+
+    # ---- units ------------------------------------------------------------------------
+
+    def _open(self, kind: str, name: str, node: nodes.Node, parameters: list[nodes.Parameter], body: nodes.Block) -> Unit:
+        unit = self.units._add(kind, name, node, self.unit)
+        unit.parameters = [parameter.name.text for parameter in parameters]
+        unit.statements = body.statements
+        self.units.of_node[id(node)] = unit
+        self.unit.inner.append(unit)
+        before, self.unit = self.unit, unit
+        self._visit_all(body.statements)
+        self.unit = before
+        return unit
+
+    def _function(self, node: nodes.Function) -> None:
+        unit = self._open(FUNCTION, node.name.text, node, node.parameters, node.body)
+        # The main file may redefine an imported function; its definition wins everywhere.
+        if not (self.importing and node.name.text in self.main_functions):
+            self.units.functions[node.name.text] = unit
+
+    def _import(self, node: nodes.Import) -> None:
+        if node.module is not None:
+            before, self.importing = self.importing, True
+            self._visit_all(node.module.statements)
+            self.importing = before
+
+    def _shape(self, node: nodes.Shape) -> None:
+        for method in node.methods:
+            name = f"{node.name.text}.{method.name.text}"
+            unit = self._open(FUNCTION, name, method, method.parameters, method.body)
+            self.units.methods[node.name.text, method.name.text] = unit
+
+    def _lambda(self, node: nodes.Lambda) -> None:
+        self._open(LAMBDA, "", node, node.parameters, node.body)
+
+    def _route(self, node: nodes.Route) -> None:
+        self._visit(node.options)
+        unit = None
+        if node.body is not None:
+            path = node.path.value if isinstance(node.path, nodes.Text) else "?"
+            unit = self._open(BODY, f"{node.method} {path}", node, [], node.body)
+            for segment in path.split("/"):
+                if segment[:1] in (":", "*") and len(segment) > 1:
+                    self.units.globals.add(PATH_PREFIX + segment[1:])
+        self._declare("route", unit, node)
+
+    def _every(self, node: nodes.Every) -> None:
+        self._visit(node.seconds)
+        self._declare("every", self._open(BODY, "இடைவெளி", node, [], node.body), node)
+
+    def _test(self, node: nodes.Test) -> None:
+        self._declare("test", self._open(BODY, "சோதனை", node, [], node.body), node)
+
+    def _on_stop(self, node: nodes.OnStop) -> None:
+        kind = MESSAGE if self.unit.kind == AGENT else BODY
+        unit = self._open(kind, "நிறுத்தும்போது", node, [], node.body)
+        if self.unit.kind == AGENT:
+            self.unit.messages.append(unit)
+        else:
+            self._declare("on_stop", unit, node)
+
+    def _agent(self, node: nodes.Agent) -> None:
+        unit = self._open(AGENT, node.name.text, node, node.parameters, node.body)
+        self.units.agents[node.name.text] = unit
+        self._declare("agent", unit, node)
+
+    def _message(self, node: nodes.Message) -> None:
+        unit = self._open(MESSAGE, node.name.text, node, node.parameters, node.body)
+        self.unit.messages.append(unit)
+
+    def _declare(self, kind: str, unit: Unit | None, node: nodes.Node) -> None:
+        if self.unit.kind == TOP and self.depth == 0:
+            self.units.declared.append(Declared(kind, unit, node))
+
+    # ---- names ------------------------------------------------------------------------
+
+    def _bind(self, name: str, complete: int) -> None:
+        place = self.unit.bound.get(name, _FAR)
+        self.unit.bound[name] = min(place, complete)
+
+    def _binding(self, node: nodes.Binding) -> None:
+        self._visit(node.value)
+        self._bind(node.name.text, node.end)
+
+    def _set_part(self, node: nodes.SetIndex | nodes.SetField) -> None:
+        if isinstance(node, nodes.SetIndex):
+            self._visit(node.index)
+        self._visit(node.value)
+        self.unit.reads.add(node.name.text)
+        self._bind(node.name.text, node.end)
+
+    def _each(self, node: nodes.Each) -> None:
+        self._visit(node.collection)
+        self._bind(node.name.text, node.name.end)
+        self._visit(node.body)
+
+    def _branch(self, node: nodes.Branch) -> None:
+        self._visit(node.source)
+        if node.name is not None:
+            self._bind(node.name.text, node.name.end)
+        self._visit(node.body)
+
+    def _target(self, node: nodes.Input | nodes.FileRead | nodes.DbQuery) -> None:
+        for slot in parts_of(type(node)):
+            part = getattr(node, slot)
+            if slot != "target" and isinstance(part, nodes.Node):
+                self._visit(part)
+        if node.target is not None:
+            self._bind(node.target.text, node.end)
+
+    def _try(self, node: nodes.Try) -> None:
+        self._visit(node.body)
+        if node.name is not None:
+            self._bind(node.name.text, node.name.end)
+        self._visit(node.handler)
+        self._visit(node.final)
+
+    def _name(self, node: nodes.Name) -> None:
+        self.unit.reads.add(node.text)
+
+    def _shape_literal(self, node: nodes.ShapeLiteral) -> None:
+        self._visit_all(node.pairs)
+        self._visit(node.base)
+        if node.name.text not in self.units.shapes:
+            self.unit.reads.add(node.name.text)
+
+    def _unwrap(self, node: nodes.Unwrap) -> None:
+        self.unit.unwraps = True
+        self._visit(node.target)
+
+    def _call(self, node: nodes.Call) -> None:
+        self._visit(node.callee)
+        self._visit_all(node.arguments)
+        self._visit(node.options)
+        if node.block is None:
+            return
+        builtin = BUILTIN_OF.get(node.callee.text) if isinstance(node.callee, nodes.Name) else None
+        if builtin is not None and builtin.takes == "body":
+            unit = self._open(BODY, builtin.tamil, node, [], node.block)
+            unit.brings = tuple(builtin.brings.split())
+            for name in unit.brings:
+                if unit.carries:
+                    unit.parameters.append(name)
+                else:
+                    unit.bound[name] = node.start
+            self._declare("job", unit, node)
+        else:
+            for name in builtin.brings.split() if builtin is not None else ():
+                self._bind(name, node.start)
+            self._visit(node.block)
+
+    def _method_call(self, node: nodes.MethodCall) -> None:
+        self._visit(node.target)
+        self._visit_all(node.arguments)
+        self._visit(node.options)
+        self._visit(node.block)
+
+    # ---- the walk ---------------------------------------------------------------------
+
+    def _visit_all(self, items: Sequence[nodes.Node]) -> None:
+        for item in items:
+            self._visit(item)
+
+    def _visit(self, node: nodes.Node | None) -> None:
+        if node is None:
+            return
+        kind = type(node)
+        special = _SPECIAL.get(kind)
+        if special is not None:
+            special(self, node)
+            return
+        if kind is nodes.Arithmetic:
+            self._spine(node)
+            return
+        nested = kind is nodes.Block
+        self.depth += nested
+        for slot in parts_of(kind):
+            value = getattr(node, slot)
+            if isinstance(value, nodes.Node):
+                self._visit(value)
+            elif isinstance(value, list):
+                for item in value:
+                    if isinstance(item, nodes.Node):
+                        self._visit(item)
+        self.depth -= nested
+
+    def _spine(self, node: nodes.Node) -> None:
+        """Long sums lean to the left: walk down without recursion."""
+        rights: list[nodes.Expression] = []
+        left: nodes.Node = node
+        while isinstance(left, nodes.Arithmetic):
+            rights.append(left.right)
+            left = left.left
+        self._visit(left)
+        for right in reversed(rights):
+            self._visit(right)
+
+
+_SLOTS: dict[type, tuple[str, ...]] = {}
+
+
+def parts_of(kind: type) -> tuple[str, ...]:
+    """Where the parts of a node in the order of its constructor."""
+    slots = _SLOTS.get(kind)
+    if slots is None:
+        order = kind.__init__.__code__.co_varnames[3 : kind.__init__.__code__.co_argcount]  # type: ignore[misc]
+        slots = _SLOTS[kind] = tuple(order) + (("module",) if kind is nodes.Import else ())
+    return slots
+
+
+_SPECIAL: dict[type, Callable[..., None]] = {
+    nodes.Function: _Collector._function,
+    nodes.Import: _Collector._import,
+    nodes.Shape: _Collector._shape,
+    nodes.Lambda: _Collector._lambda,
+    nodes.Route: _Collector._route,
+    nodes.Every: _Collector._every,
+    nodes.Test: _Collector._test,
+    nodes.OnStop: _Collector._on_stop,
+    nodes.Agent: _Collector._agent,
+    nodes.Message: _Collector._message,
+    nodes.Binding: _Collector._binding,
+    nodes.SetIndex: _Collector._set_part,
+    nodes.SetField: _Collector._set_part,
+    nodes.Each: _Collector._each,
+    nodes.Branch: _Collector._branch,
+    nodes.Input: _Collector._target,
+    nodes.FileRead: _Collector._target,
+    nodes.DbQuery: _Collector._target,
+    nodes.Try: _Collector._try,
+    nodes.Name: _Collector._name,
+    nodes.ShapeLiteral: _Collector._shape_literal,
+    nodes.Unwrap: _Collector._unwrap,
+    nodes.Call: _Collector._call,
+    nodes.MethodCall: _Collector._method_call,
+}

@@ -1,0 +1,120 @@
+"""What compiling makes: a Python code object, and what the machine must know beside it.
+
+A ``Program`` holds plain data only, so that it can be kept in a file. The format of a kept
+program starts with a magic word, the format and Python version, and digests of every source
+it was made from; whoever reads it back compares all of them (``open_kept``), and anything off
+means that it is made again. Files are read and written by the roof, not here.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+from types import CodeType
+from typing import NamedTuple
+
+FILE_MARK = "<etamil>"
+"""The file name in code objects of programs; how a frame of a program is told from ours."""
+
+FORMAT = 1
+MAGIC = b"qmc1"
+_TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{FORMAT}".encode()
+_LINE_BITS = 20
+
+
+def pack(file: int, line: int) -> int:
+    """A file number and a line as one number, which Python carries as its line number."""
+    return (file << _LINE_BITS) | line
+
+
+def unpack(packed: int) -> tuple[int, int]:
+    """The file number and the line."""
+    return packed >> _LINE_BITS, packed & ((1 << _LINE_BITS) - 1)
+
+
+class FieldRow(NamedTuple):
+    """A field of a shape; see ``TypeName``."""
+
+    name: str
+    kind: str
+    shape: str
+    optional: bool
+    element: FieldRow | None
+
+
+class ShapeRow(NamedTuple):
+    """A shape: its fields, and its methods with whether they take இது and how many parameters."""
+
+    name: str
+    fields: tuple[FieldRow, ...]
+    methods: tuple[tuple[str, bool, int], ...]
+
+
+class Declaration(NamedTuple):
+    """A route, job, test … of a service. ``unit`` is the number of its body, −1 without one.
+
+    ``name`` is the route's method or what the declaration is called; ``path`` a route's path.
+    """
+
+    kind: str
+    unit: int
+    name: str
+    path: str
+    place: int
+
+
+class Program(NamedTuple):
+    """A compiled program."""
+
+    code: CodeType
+    files: tuple[str, ...]
+    shared: tuple[str, ...]
+    decimals: tuple[tuple[str, str], ...]
+    shapes: tuple[ShapeRow, ...]
+    declared: tuple[Declaration, ...]
+    counted: bool
+
+
+def keep(program: Program, digests: tuple[tuple[str, bytes], ...]) -> bytes:
+    """The bytes of a kept program. ``digests`` name every file it was made from."""
+    body = marshal.dumps((digests, _plain(program)))  # type: ignore[arg-type]
+    return MAGIC + bytes([len(_TAG)]) + _TAG + len(body).to_bytes(8, "little") + body
+
+
+def open_kept(data: bytes) -> tuple[tuple[tuple[str, bytes], ...], Program] | None:
+    """What ``keep`` made, or None when these bytes are anything else."""
+    head = MAGIC + bytes([len(_TAG)]) + _TAG
+    start = len(head) + 8
+    if not data.startswith(head) or len(data) != start + int.from_bytes(data[len(head) : start], "little"):
+        return None
+    try:
+        digests, parts = marshal.loads(data[start:])
+        return digests, _program(parts)
+    except (ValueError, EOFError, TypeError):
+        return None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in value)
+    return value
+
+
+def _program(parts: tuple[object, ...]) -> Program:
+    code, files, shared, decimals, shapes, declared, counted = parts
+    if not isinstance(code, CodeType) or not isinstance(counted, bool):
+        raise TypeError("no program")
+    return Program(
+        code, files, shared, decimals,  # type: ignore[arg-type]
+        tuple(
+            ShapeRow(name, tuple(_row(field) for field in fields), methods)
+            for name, fields, methods in shapes  # type: ignore[attr-defined]
+        ),
+        tuple(Declaration(*row) for row in declared),  # type: ignore[attr-defined]
+        counted,
+    )
+
+
+def _row(parts: tuple[str, str, str, bool, object]) -> FieldRow:
+    name, kind, shape, optional, element = parts
+    return FieldRow(name, kind, shape, optional, _row(element) if element is not None else None)  # type: ignore[arg-type]

@@ -1,0 +1,110 @@
+"""From a Python exception to an error of the program, with program places.
+
+Compiled code keeps the program's places in its code objects, so a Python traceback *is* the
+program's call trace: frames of our own helpers are left out, names are mapped back.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FrameType, TracebackType
+
+from etamil_actors.errors import Fault, Frame
+from etamil_actors.language.program import FILE_MARK, unpack
+from etamil_actors.vm.convert import text_of
+from etamil_actors.vm.operations import Propagate
+
+LONGEST_TRACE = 40
+"""Frames kept of a trace: the innermost and the outermost halves."""
+
+
+def fault_of(problem: Exception, files: tuple[str, ...], depth: int, *, callers: bool = False) -> Fault:
+    """The program's error that this exception stands for, its trace filled in.
+
+    With ``callers`` the frames outside the place of catching are added, for a trace that goes
+    all the way out.
+    """
+    fault = _translated(problem, depth)
+    if not fault.trace:
+        frames = _frames(problem.__traceback__, files)
+        if fault.code == "call.depth":  # the place is the call that could not be made
+            frames = frames[1:] or frames
+        if callers:
+            frames += _callers(sys._getframe(1), files)
+        fault.trace = _shortened(frames)
+    earlier = problem.__context__
+    if fault.earlier is None and isinstance(earlier, Exception) and earlier is not fault:
+        if isinstance(earlier, (Fault, Propagate)):
+            fault.earlier = fault_of(earlier, files, depth)
+    return fault
+
+
+def _translated(problem: Exception, depth: int) -> Fault:
+    if isinstance(problem, Fault):
+        return problem
+    if isinstance(problem, Propagate):
+        value = problem.result.value
+        return Fault("result", text=text_of(value), details={"value": value})
+    if isinstance(problem, NameError):
+        return Fault("name.undefined", name=_quoted(str(problem)))
+    if isinstance(problem, RecursionError):
+        return Fault("call.depth", limit=depth)
+    if isinstance(problem, MemoryError):
+        return Fault("internal", problem="MemoryError")
+    return Fault("internal", problem=f"{type(problem).__name__}: {problem}")
+
+
+def _quoted(message: str) -> str:
+    """The name in CPython's message about a variable without a value."""
+    parts = message.split("'")
+    return parts[1][2:] if len(parts) > 2 else "?"
+
+
+def _frames(traceback: TracebackType | None, files: tuple[str, ...]) -> list[Frame]:
+    frames: list[Frame] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_filename == FILE_MARK:
+            frames.append(_frame(code, traceback.tb_lasti, traceback.tb_lineno, files))
+        traceback = traceback.tb_next
+    frames.reverse()
+    return frames
+
+
+def _callers(frame: FrameType | None, files: tuple[str, ...]) -> list[Frame]:
+    frames: list[Frame] = []
+    inside = True
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename == FILE_MARK:
+            # The innermost one caught the error: the traceback has it already.
+            if not inside:
+                frames.append(_frame(code, frame.f_lasti, frame.f_lineno, files))
+            inside = False
+        frame = frame.f_back
+    return frames
+
+
+def _frame(code: CodeType, instruction: int, packed: int, files: tuple[str, ...]) -> Frame:
+    column = 1
+    for place, (_line, _end, start, _stop) in enumerate(code.co_positions()):
+        if place == instruction // 2:
+            column = (start or 0) + 1
+            break
+    file, line = unpack(packed)
+    name = files[file] if file < len(files) else "?"
+    return Frame(name, line, column, _function(code.co_name))
+
+
+def _function(name: str) -> str:
+    """The name in the program of a compiled function."""
+    if name.startswith(("f_", "i_")):
+        return name[2:]
+    return "செயல்" if name.startswith("m_") else ""
+
+
+def _shortened(frames: list[Frame]) -> list[Frame]:
+    if len(frames) <= LONGEST_TRACE:
+        return frames
+    half = LONGEST_TRACE // 2
+    return frames[:half] + frames[-half:]

@@ -2,7 +2,7 @@
 
 ``Shell`` is the conversation without a terminal: a line goes in, what is to be shown comes out.
 It knows when an input goes on (a brace is open), the commands that begin with ``:``, and
-nothing of how a program runs; that is the evaluator's business (``script.Session``). The
+nothing of how a program runs; that is the evaluator's business (``session.py``). The
 terminal, its history and its keys are in ``commands/repl.py``.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
+
+from etamil_actors.errors import ExitRequested
 
 READY = "» "
 GOING_ON = "…  "
@@ -55,6 +57,8 @@ class Shell:
         self._text_of = text_of
         self._lines: list[str] = []
         self.ended = False
+        self.status = 0
+        """The exit status, once it has ended."""
 
     @property
     def prompt(self) -> str:
@@ -90,7 +94,11 @@ class Shell:
     def _evaluate(self, text: str) -> Reply:
         if not text.strip():
             return Reply()
-        outcome = self._evaluator.evaluate(text)
+        try:
+            outcome = self._evaluator.evaluate(text)
+        except ExitRequested as leaving:
+            self.ended, self.status = True, leaving.status
+            return Reply()
         output = outcome.output
         if outcome.has_value:
             output += self._text_of(outcome.value) + "\n"

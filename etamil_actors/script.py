@@ -157,6 +157,12 @@ _DEEDS: dict[type, Callable[[ScriptWorld, Any], Any]] = {
 
 
 def _service(world: ScriptWorld, effect: effects.Service) -> Any:
+    if effect.key in _SILENT:
+        return None
+    if effect.key in _OF_REQUESTS:
+        raise Fault("no_request", name=_word(_OF_REQUESTS[effect.key]))
+    if effect.key == "method":  # a method of a handle
+        raise _needs_service(str(effect.arguments[1]))
     raise _needs_service(_word(effect.key))
 
 
@@ -167,6 +173,16 @@ def _open_block(world: ScriptWorld, effect: OpenBlock) -> Any:
 def _choose(world: ScriptWorld, effect: Choose) -> Any:
     raise _needs_service("தேர்வு")
 
+
+_SILENT = frozenset(("_listen", "_onRequest", "_application", "_startApplication", "_runTests", "start_server"))
+"""Words that start a service or its tests; ``run`` accepts them and goes on."""
+
+_OF_REQUESTS = {
+    "respond": "பதில்", "respond_json": "ஜேசான்_உரை",
+    **{key: key for key in ("_request", "_session", "_setSession", "_endSession", "_setCookie", "_stream",
+                            "_live", "_wsReceive", "_wsSend", "_firstParameter", "_respondFile", "_saveUpload")},
+}
+"""Words that mean the request at hand, which a script never has."""
 
 _DEEDS[effects.Service] = _service
 _DEEDS[OpenBlock] = _open_block

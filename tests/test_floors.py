@@ -32,7 +32,7 @@ MAY_IMPORT = {
 assert MAY_IMPORT.keys() == GROUND | FLOORS
 
 # Of the language the machine knows the compiled program and the tables, not how programs are read.
-VM_OF_LANGUAGE = {"program", "source", "builtins"}
+VM_OF_LANGUAGE = {"program", "source", "builtins", "options"}
 
 PURE = ("language", "vm")
 

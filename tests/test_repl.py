@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from etamil_actors.commands.repl import completer, history_path
+from etamil_actors.errors import ExitRequested
 from etamil_actors.repl import GOING_ON, READY, Reply, Shell, completions, marked, open_braces
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -143,6 +144,16 @@ def test_an_unknown_command_names_the_known_ones() -> None:
     assert recorder.asked == []
 
 
+def test_a_program_that_asks_to_leave_ends_the_session_with_its_status() -> None:
+    class Leaver(Recorder):
+        def evaluate(self, text: str) -> Outcome:
+            raise ExitRequested(3)
+
+    shell = Shell(Leaver(), str)
+    assert shell.feed("வெளியேறு(3);") == Reply()
+    assert (shell.ended, shell.status) == (True, 3)
+
+
 # ---- braces ---------------------------------------------------------------------------
 
 
@@ -232,6 +243,10 @@ def test_an_error_does_not_end_the_process(command: Command) -> None:
     assert done.stdout == "7\n"
     assert done.stderr.count("✗ ") >= 3
     assert done.returncode == 0
+
+
+def test_leaving_from_a_program_gives_the_status(command: Command) -> None:
+    assert command("repl", stdin="வெளியேறு(3);\nஅச்சு 1;\n").returncode == 3
 
 
 def test_a_declaration_is_no_expression(command: Command) -> None:

@@ -121,11 +121,11 @@ KEYWORD_GROUPS = {
 def keywords_page() -> str:
     parts = [
         "# சிறப்புச் சொற்கள் (Keywords)\n",
-        "ஒவ்வொரு சொல்லையும் மூன்று வகையில் எழுதலாம்: தமிழ், உரோமன் எழுத்து, ‘_’ உடன் தொடங்கும் ஆங்கிலம்; "
+        "பெரும்பாலான சொற்களை மூன்று வகையில் எழுதலாம்: தமிழ், உரோமன் எழுத்து, ‘_’ உடன் தொடங்கும் ஆங்கிலம்; "
         "மூன்றும் ஒன்றே. ‘பெயராகலாம்’ என்ற பத்தியில் ✓ உள்ள சொற்களை மாறி, செயல், புலம் ஆகியவற்றின் "
         "பெயராகவும் பயன்படுத்தலாம்.\n",
-        "Every word has three spellings that mean the same: Tamil, romanised, and English with `_` in front. "
-        "A word with ✓ may also be the name of a variable, function or field.\n",
+        "Most words have three spellings that mean the same: Tamil, romanised, and English with `_` in "
+        "front. A word with ✓ may also be the name of a variable, function or field.\n",
     ]
     for group, members in grouped(KEYWORDS, lambda row: row.group):  # type: ignore[attr-defined]
         parts.append(f"## {KEYWORD_GROUPS[group]}\n")
@@ -242,7 +242,7 @@ def _builtin_entry(row: Builtin) -> str:
         f"{row.does_tamil}",
         f"({row.does})",
         "",
-        f"- எழுத்துகள் (spellings): {code(*row.spellings)}",
+        f"- எழுதும் வடிவங்கள் (spellings): {code(*row.spellings)}",
     ]
     if row.answers:
         lines.append(f"- விடை (answers): {row.answers}")

@@ -31,13 +31,13 @@ def main(given: Given) -> int:
     shell = Shell(Session(), text_of)
     if not sys.stdin.isatty():
         _converse(shell, prompts=False)
-        return 0
+        return shell.status
     from etamil_actors.cli import version_line
 
     sys.stdout.write(f"{version_line()} · :help · :quit\n")
     with _line_editing(shell):
         _converse(shell, prompts=True)
-    return 0
+    return shell.status
 
 
 def _converse(shell: Shell, *, prompts: bool) -> None:

@@ -91,6 +91,7 @@ def start(service: str) -> int:
 
     status = run_file(service, [], RunOptions(announce=False))
     if status == 0:
+        sys.stderr.write(f"✓ {service}\n")
         for method, path in routes_of(service):
             sys.stderr.write(f"  {method} {path}\n")
     return status
@@ -110,7 +111,7 @@ def read_setup(path: str) -> Setup:
         text = file.read()
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "it is not YAML"

@@ -288,7 +288,7 @@ class ValueChecker:
 
     def _stands_for_more(self, name: nodes.Name, link: nodes.Expression) -> bool:
         """Whether a name before a dot is a shape, or one word with what follows."""
-        if name.text in self.scope or name.text in self.assigned:
+        if name.text in self.scope or name.text in self.globals:
             return False
         if type(link) is nodes.MethodCall or type(link) is nodes.Field:
             return name.text in self.shapes or _dotted(name, link) is not None

@@ -134,6 +134,8 @@ def lex(source: Source, comments: bool = False) -> tuple[list[Token], list[Probl
             else:
                 problems.append(_unknown_character(piece, start))
                 found = None
+                if len(problems) > _MOST_PROBLEMS:
+                    break
         if found is not None:
             add(new(Token, (found[0], piece, found[1], start, end)))
         start = end

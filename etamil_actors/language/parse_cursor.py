@@ -26,6 +26,9 @@ from etamil_actors.language.source import Source
 MAX_DEPTH = 100
 """Brackets and blocks inside each other; Python's own recursion limit lies far behind it."""
 
+MOST_PROBLEMS = 50
+"""Nobody reads more of them at once."""
+
 CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 LITERALS = frozenset({TEXT, NUMBER, PERCENTAGE})
 SLOT = frozenset({NAME, TEXT})
@@ -45,6 +48,7 @@ A_KEY: Expected = ("ஒரு புலத்தின் பெயர்", "the
 A_VALUE: Expected = ("ஒரு மதிப்பு", "a value")
 A_STATEMENT: Expected = ("ஒரு கட்டளை", "a statement")
 A_TYPE: Expected = ("ஒரு வகை", "a type")
+A_BLOCK: Expected = ("கட்டளைகளின் தொகுதி", "a block of statements")
 A_BRANCH: Expected = ("தேர்வின் ஒரு கிளை", "a branch")
 
 
@@ -84,6 +88,12 @@ class Parsed:
         """What is followed by braces."""
         self.alone: list[nodes.ShapeLiteral] = []
         """``Name {…}`` as a statement, which must be a call."""
+
+    def only(self, problem: Problem) -> None:
+        """The file's brackets do not match: what else was noticed may follow from that alone."""
+        self.problems = [problem]
+        self.braced.clear()
+        self.alone.clear()
 
 
 class Cursor:
@@ -163,8 +173,12 @@ class Cursor:
     def deeper(self) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            token = self.tokens[self.i]
-            self.fail(TooDeep(token.start, token.end, limit=MAX_DEPTH))
+            self.fail(self.too_deep())
+
+    def too_deep(self) -> Problem:
+        """Also what Python's own limit becomes, when whoever calls us stands deep already."""
+        token = self.tokens[self.i]
+        return TooDeep(token.start, token.end, limit=MAX_DEPTH)
 
     # ---- small parts ----
 

@@ -326,7 +326,9 @@ class Expressions(Cursor):
     def opens_record(self, i: int) -> bool:
         """Whether the ``{`` here opens a record: a key and ``:``, and no typed binding."""
         kinds = self.kinds
-        if kinds[i + 2] != ":" or (kinds[i + 1] not in SLOT and kinds[i + 1] not in KEYWORD_NAMED):
+        if kinds[i + 1] in (TEXT, ":"):
+            return True  # perhaps a broken one, but no statement begins so
+        if kinds[i + 2] != ":" or (kinds[i + 1] != NAME and kinds[i + 1] not in KEYWORD_NAMED):
             return False
         behind = self.type_ends(i + 3)
         return behind is None or (kinds[behind] != "=" and kinds[behind] != ">=")

@@ -13,6 +13,7 @@ from etamil_actors.language import nodes
 from etamil_actors.language.keywords import KEYWORD_NAMED, KEYWORD_OF, WORD_OF, WORDS
 from etamil_actors.language.lexer import END, NAME, NUMBER, PERCENTAGE, SYMBOLS, TEXT, Token
 from etamil_actors.language.parse_cursor import (
+    A_BLOCK,
     A_BRANCH,
     A_KEY,
     A_NAME,
@@ -22,7 +23,7 @@ from etamil_actors.language.parse_cursor import (
     BLOCK,
     CLOSER_OF,
     LITERALS,
-    MAX_DEPTH,
+    MOST_PROBLEMS,
     SLOT,
     TOP,
     Expected,
@@ -45,11 +46,9 @@ from etamil_actors.language.problems import (
     NotAllowedHere,
     NotAStatement,
     Problem,
-    TooDeep,
     TooDeepAssignment,
 )
 
-_MOST_PROBLEMS = 50
 _RETURN = "return"
 _AN_EQUALS = quoted("=")
 _SELF = frozenset([spelling for word in WORDS if word.word == "Self" for spelling in word.spellings])
@@ -84,21 +83,20 @@ class Statements(Expressions):
     # ---- files, blocks, and going on after an error ----
 
     def module(self) -> None:
+        """The whole file."""
         try:
-            statements = self.statements()
-            self.parsed.module.statements = statements
+            self.parsed.module.statements = self.statements()
             if self.kinds[self.i] != END:
                 self.unexpected(A_STATEMENT)
         except Stop as stop:
-            self.parsed.problems.append(stop.problem)
+            self.parsed.only(stop.problem)
         except GiveUp:
             pass
         except RecursionError:
-            # Reached below our own limit only when whoever calls us stands deep already.
-            token = self.tokens[self.i]
-            self.parsed.problems.append(TooDeep(token.start, token.end, limit=MAX_DEPTH))
+            self.parsed.only(self.too_deep())
 
     def whole_expression(self) -> nodes.Expression | None:
+        """The file as one expression."""
         try:
             value = self.expression()
             if self.kinds[self.i] == ";":
@@ -107,37 +105,39 @@ class Statements(Expressions):
                 self.unexpected(quoted(";"))
             return value
         except Stop as stop:
-            self.parsed.problems.append(stop.problem)
+            self.parsed.only(stop.problem)
         except GiveUp:
             pass
         except RecursionError:
-            token = self.tokens[self.i]
-            self.parsed.problems.append(TooDeep(token.start, token.end, limit=MAX_DEPTH))
+            self.parsed.only(self.too_deep())
         return None
 
     def statements(self) -> list[nodes.Statement]:
         """Statements up to a ``}`` or the end of the file."""
         kinds = self.kinds
         found: list[nodes.Statement] = []
+        braced = self.parsed.braced
         state = (self.depth, self.place, self.in_loop, self.type_values)
         while kinds[self.i] != "}" and kinds[self.i] != END:
-            start = self.i
+            start, before = self.i, len(braced)
             try:
                 found.append(self.statement())
             except Stop as stop:
                 self.recover(stop.problem, start)
+                del braced[before:]
                 self.depth, self.place, self.in_loop, self.type_values = state
                 self.head = False
         return found
 
     def recover(self, problem: Problem, start: int) -> None:
         """Note a problem and go on behind the statement that began at ``start``."""
-        self.parsed.problems.append(problem)
         if self.matches is None:
             self.matches = matching(self.kinds)
-        if not self.matches and unclosed(self.kinds) is not None:
-            raise GiveUp
-        if len(self.parsed.problems) >= _MOST_PROBLEMS:
+            if not self.matches and unclosed(self.kinds) is not None:
+                self.parsed.only(problem)
+                raise GiveUp
+        self.parsed.problems.append(problem)
+        if len(self.parsed.problems) >= MOST_PROBLEMS:
             raise GiveUp
         self.i = max(self.statement_end(start), start + 1)
 
@@ -196,6 +196,8 @@ class Statements(Expressions):
         opener = self.tokens[self.i]
         if opener.kind != "{":
             self.unexpected(quoted("{"))
+        if self.kinds[self.i + 1] == TEXT and self.kinds[self.i + 2] == ":":
+            self.unexpected(A_BLOCK)
         self.deeper()
         self.i += 1
         place, head, types = self.place, self.head, self.type_values
@@ -496,9 +498,14 @@ class Statements(Expressions):
 
     def message(self, after: str) -> nodes.Statement | None:
         """``செய்தி name(…) [type] {…}`` directly in an agent."""
-        if self.place != AGENT or not self.defines(after):
+        if not self.defines(after):
             return None
-        start = self.tokens[self.i].start
+        token = self.tokens[self.i]
+        start = token.start
+        if self.place != AGENT:
+            self.not_here(
+                token, "இது நேரடியாக ஒரு முகவருக்குள் மட்டுமே வரலாம்", "it stands directly in an agent only"
+            )
         self.i += 1
         name = self.name()
         parameters, result = self.signature()

@@ -17,13 +17,16 @@ an error of its own, long chains of operators are not deep.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from etamil_actors.language import nodes
 from etamil_actors.language.builtins import BUILTIN_OF
+from etamil_actors.language.keywords import WORD_OF
 from etamil_actors.language.lexer import Token
-from etamil_actors.language.parse_cursor import STRING_TYPE, Parsed
+from etamil_actors.language.parse_cursor import MOST_PROBLEMS, STRING_TYPE, Parsed
 from etamil_actors.language.parse_expressions import called
 from etamil_actors.language.parse_statements import Statements
-from etamil_actors.language.problems import NotAStatement, Problem, WrongBraces
+from etamil_actors.language.problems import NotAllowedHere, NotAStatement, Problem, WrongBraces
 from etamil_actors.language.source import Source
 
 
@@ -61,30 +64,56 @@ def clashes(parsed: Parsed, bound: set[str], shapes: set[str]) -> frozenset[str]
 
 def settle_braces(parsed: Parsed, functions: set[str], shapes: set[str]) -> None:
     """Decide what empty braces are, and refuse a block for a record and the reverse."""
+    found: list[Problem] = []
+    blocks: list[nodes.Block] = []
     for node in parsed.braced:
         name = called(node)
         builtin = BUILTIN_OF.get(name) if name not in functions else None
         wants_block = builtin is not None and builtin.takes in ("block", "body")
         if isinstance(node, nodes.ShapeLiteral):
             if wants_block and name not in shapes:
-                parsed.problems.append(_wrong_braces(node, name, "record"))
+                found.append(_wrong_braces(node, name, "record"))
         elif node.block is not None:
-            if not wants_block:
-                parsed.problems.append(_wrong_braces(node, name, "block"))
+            if not wants_block and (not blocks or node.start >= blocks[-1].end):
+                blocks.append(node.block)
+                found.append(_wrong_block(node, name, functions))
         elif node.options is not None and wants_block:
             if node.options.pairs:
-                parsed.problems.append(_wrong_braces(node, name, "record"))
+                found.append(_wrong_braces(node, name, "record"))
             else:
                 node.block = nodes.Block(node.options.start, node.options.end, [])
                 node.options = None
+    parsed.problems = _outside(blocks, parsed.problems) + found[:MOST_PROBLEMS]
     for literal in parsed.alone:
         if literal.name.text in shapes:
             parsed.problems.append(NotAStatement(literal.start, literal.end))
     parsed.problems.sort(key=_by_start)
 
 
+def _outside(blocks: list[nodes.Block], problems: list[Problem]) -> list[Problem]:
+    """The problems that do not stand in a misplaced block, where they may follow from its place."""
+    starts = [block.start for block in blocks]
+    kept = []
+    for problem in problems:
+        i = bisect_right(starts, problem.start) - 1
+        if i < 0 or problem.start >= blocks[i].end:
+            kept.append(problem)
+    return kept
+
+
 def _by_start(problem: Problem) -> int:
     return problem.start
+
+
+def _wrong_block(node: nodes.Call | nodes.MethodCall, name: str, functions: set[str]) -> Problem:
+    word = WORD_OF.get(name)
+    if word is None or word.word != "Catch" or name in functions:
+        return _wrong_braces(node, name, "block")
+    return NotAllowedHere(
+        node.start, node.start + len(name), found=name,
+        reason_ta="இது முயல் தொகுதியை அடுத்து மட்டுமே வரலாம்",
+        reason_en="it stands directly behind the block of முயல் (try)",
+    )  # fmt: skip
 
 
 def _wrong_braces(node: nodes.Call | nodes.MethodCall | nodes.ShapeLiteral, name: str, given: str) -> Problem:

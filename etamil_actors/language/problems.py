@@ -417,7 +417,7 @@ class ImportUnreadable(Problem):
     code = "E0302"
     tamil = "‘{path}’ என்ற கோப்பைப் படிக்க முடியவில்லை: {reason_ta}"
     english = "the file ‘{path}’ cannot be read: {reason_en}"
-    example = 'இறக்கு ".";'
+    example = 'இறக்கு "படம்.qmz";'
 
 
 class FunctionInTwoFiles(Problem):

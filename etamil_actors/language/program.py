@@ -70,6 +70,7 @@ class Program(NamedTuple):
     files: tuple[str, ...]
     shared: tuple[str, ...]
     decimals: tuple[tuple[str, str], ...]
+    types: tuple[FieldRow, ...]
     shapes: tuple[ShapeRow, ...]
     declared: tuple[Declaration, ...]
     counted: bool
@@ -101,11 +102,12 @@ def _plain(value: object) -> object:
 
 
 def _program(parts: tuple[object, ...]) -> Program:
-    code, files, shared, decimals, shapes, declared, counted = parts
+    code, files, shared, decimals, types, shapes, declared, counted = parts
     if not isinstance(code, CodeType) or not isinstance(counted, bool):
         raise TypeError("no program")
     return Program(
         code, files, shared, decimals,  # type: ignore[arg-type]
+        tuple(_row(type) for type in types),  # type: ignore[attr-defined]
         tuple(
             ShapeRow(name, tuple(_row(field) for field in fields), methods)
             for name, fields, methods in shapes  # type: ignore[attr-defined]

@@ -183,7 +183,11 @@ class SystemFiles:
             if self._roots is None:
                 return _details(os.stat(path))
             with self._inside(path) as (folder, name):
-                return _details(os.stat(name, dir_fd=folder, follow_symlinks=False))
+                facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if stat.S_ISLNK(facts.st_mode):
+                    # A resolved path holds no link, unless it goes round in circles or was just put there.
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                return _details(facts)
 
     def names(self, path: str) -> list[str]:
         """The names in a folder."""

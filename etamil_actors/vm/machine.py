@@ -107,6 +107,7 @@ class Image:
         names = dict(operations.NAMES)
         names.update((name, Decimal(digits)) for name, digits in program.decimals)
         names.update(("S_" + name, shape) for name, shape in self.shapes.items())
+        names.update((f"T{number}", _field(row)) for number, row in enumerate(program.types))
         exec(program.code, names)  # noqa: S102 - our own generated code
         self.make: Any = names["machine"]
 
@@ -310,6 +311,11 @@ class Machine:
 
     def open_block(self, key: str, arguments: tuple[Value, ...]) -> Any:
         """A word with a block."""
+        from etamil_actors.vm.blocks import BLOCKS
+
+        make = BLOCKS.get(key)
+        if make is not None:
+            return make(self, arguments)
         return self.performer(OpenBlock(key, arguments))
 
     def choose(self, sources: tuple[Value, ...], after: Value, otherwise: bool) -> Any:

@@ -124,8 +124,11 @@ class Package:
             BudgetSpent: the copy would be too large.
         """
         new = {self.find(name): content for name, content in changes.items()}
+        kept = [entry.packed for place, entry in enumerate(self.entries) if place not in new]
+        if max(kept, default=0) > len(self._data):
+            raise _damaged()
         # Entries may claim the same bytes, to make a large package out of a small one.
-        if sum(entry.packed for place, entry in enumerate(self.entries) if place not in new) > VALUE_BYTES:
+        if sum(kept) > VALUE_BYTES:
             raise too_large()
         pieces: list[bytes] = []
         listed: list[bytes] = []

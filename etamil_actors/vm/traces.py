@@ -32,11 +32,19 @@ def fault_of(problem: Exception, files: tuple[str, ...], depth: int, *, callers:
         if callers:
             frames += _callers(sys._getframe(1), files)
         fault.trace = _shortened(frames)
-    earlier = problem.__context__
-    if fault.earlier is None and isinstance(earlier, Exception) and earlier is not fault:
-        if isinstance(earlier, (Fault, Propagate)):
+    if fault.earlier is None:
+        earlier = _replaced(problem)
+        if earlier is not None and earlier is not fault:
             fault.earlier = fault_of(earlier, files, depth)
     return fault
+
+
+def _replaced(problem: BaseException) -> Fault | Propagate | None:
+    """The program's error that was being handled when this one came up."""
+    earlier = problem.__context__
+    while earlier is not None and not isinstance(earlier, (Fault, Propagate)):
+        earlier = earlier.__context__  # a speculation that failed stands in between
+    return earlier
 
 
 def _translated(problem: Exception, depth: int) -> Fault:

@@ -61,6 +61,10 @@ class Err:
     def __repr__(self) -> str:
         return f"Err({self.value!r})"
 
+    def __bool__(self) -> bool:
+        """False, so that the truth of every value in Python is its truth in the language."""
+        return False
+
 
 class FieldInfo:
     """A field of a shape at run time. ``kind`` is a ``TypeName.kind`` or "" for untyped."""

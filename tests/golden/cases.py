@@ -16,6 +16,7 @@ is expected stands in comments:
 ``//@ as X U+000D``    before the program is read, every X in it becomes these characters
 ``//@ bom``            the file begins with a byte order mark
 ``//@ check``          the program is loaded, checked and compiled, but not run
+``//@ service``        it uses words that a script may not have without a running service
 =====================  ====================================================================
 
 ``a/b`` means either: where the pages refuse a program but leave open which remark fits best.
@@ -58,6 +59,7 @@ class Case(NamedTuple):
     seconds: float
     environment: dict[str, str]
     runs: bool
+    service: bool
 
     @property
     def id(self) -> str:
@@ -89,7 +91,7 @@ def read_cases(path: Path) -> list[Case]:
 def read_case(source: str, part: str) -> Case:
     """One case, from its title to the line before ``---``."""
     files: dict[str, list[str]] = {MAIN: []}
-    case = Case(source, _title(part), "", {}, [], [], [], None, None, 10.0, {}, True)
+    case = Case(source, _title(part), "", {}, [], [], [], None, None, 10.0, {}, True, False)
     current, swaps, bom = MAIN, [], False
     for line in part.rstrip("\n").split("\n"):
         for kind, words in _marks(line):
@@ -121,6 +123,8 @@ def read_case(source: str, part: str) -> Case:
                     bom = True
                 elif word == "check":
                     case = case._replace(runs=False)
+                elif word == "service":
+                    case = case._replace(service=True)
                 else:
                     raise AssertionError(f"{source}: what does //@ {word} mean?")
         if not (current != MAIN and line.startswith("//@ file")):

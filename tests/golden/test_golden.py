@@ -37,6 +37,8 @@ def outcome_of(case: Case) -> Outcome:
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 def test_golden_program(case: Case) -> None:
     outcome = outcome_of(case)
+    if case.service and outcome.fault and outcome.fault.code == "not_here":
+        pytest.skip("the words of this case need a running service")
     problems = [(*place_of(outcome, problem), problem.code) for problem in outcome.problems]
     reported = "\n".join(render(problem, outcome.sources) for problem in outcome.problems)
     assert unmatched(case.problems, problems) == [], f"{case.text}\n\n{reported}"

@@ -86,7 +86,9 @@ def test_what_is_known_of_a_path(files: Files) -> None:
 
 def test_what_exists(files: Files) -> None:
     assert [files.exists(path) for path in ("கடை.txt", "data", "data/inner", "empty", ".")] == [True] * 5
-    assert [files.exists(path) for path in ("x", "data/x", "கடை.txt/x", "", "a\0b", "data/a.bin/..x")] == [False] * 6
+    assert [files.exists(path) for path in ("x", "data/x", "கடை.txt/x", "", "a\0b", "data/a.bin/..x")] == [
+        False
+    ] * 6
 
 
 def test_the_names_in_a_folder(files: Files) -> None:
@@ -460,7 +462,9 @@ def test_a_child_that_holds_the_pipes_is_not_waited_for() -> None:
 def test_programs_run_from_threads() -> None:
     results: list[ProgramResult] = []
     threads = [
-        threading.Thread(target=lambda: results.append(SystemPrograms().run(PYTHON, ["-c", "print(1)"], 30, 100)))
+        threading.Thread(
+            target=lambda: results.append(SystemPrograms().run(PYTHON, ["-c", "print(1)"], 30, 100))
+        )
         for _ in range(3)
     ]
     for thread in threads:

@@ -24,6 +24,7 @@ def fails(code: str) -> Any:
     """An error with this code is raised inside."""
     return pytest.raises(Fault, check=lambda fault: fault.code == code)
 
+
 # RFC 6979, A.2.5
 PRIVATE = "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721"
 PUBLIC = (
@@ -101,7 +102,9 @@ def test_nothing_else_opens(machine: Any) -> None:
     assert isinstance(machine.call("வெளிப்படு", sealed + "\n", "ஒன்று"), Ok)
 
 
-@pytest.mark.parametrize("sealed", ["", "?", "AQ==", "தமிழ்", "A" * 56, "AQ" + "A" * 50, "AQAA\nAAAA", "====", "\ud800"])
+@pytest.mark.parametrize(
+    "sealed", ["", "?", "AQ==", "தமிழ்", "A" * 56, "AQ" + "A" * 50, "AQAA\nAAAA", "====", "\ud800"]
+)
 def test_what_is_no_sealed_text_is_a_failure(call: Call, sealed: str) -> None:
     assert isinstance(call("வெளிப்படு", sealed, "x"), Err)
 
@@ -124,7 +127,11 @@ def test_a_fresh_passphrase(machine: Any) -> None:
     ("key", "message", "code"),
     [  # RFC 4231, test cases 1 and 2
         ("\x0b" * 20, "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
-        ("Jefe", "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+        (
+            "Jefe",
+            "what do ya want for nothing?",
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+        ),
     ],
 )
 def test_hmac_has_its_published_vectors(call: Call, key: str, message: str, code: str) -> None:
@@ -189,13 +196,16 @@ def test_a_malformed_signature_does_not_hold(call: Call, signature: str) -> None
 
 
 @pytest.mark.parametrize(
-    "signature", [[], [0] * 64, [255] * 64, [1] * 63, ["1"] * 64, [None] * 64, [True] * 64, [256] * 64, [-1] * 64]
+    "signature",
+    [[], [0] * 64, [255] * 64, [1] * 63, ["1"] * 64, [None] * 64, [True] * 64, [256] * 64, [-1] * 64],
 )
 def test_a_malformed_fixed_signature_does_not_hold(call: Call, signature: list[object]) -> None:
     assert call("வளைவு_நேர்_சரிபார்", "sample", signature, PUBLIC) is False
 
 
-@pytest.mark.parametrize("key", ["", "0", "xy", "00" * 32, "ff" * 32, PRIVATE + "00", PRIVATE[2:], "௧௨", "04" + "00" * 64])
+@pytest.mark.parametrize(
+    "key", ["", "0", "xy", "00" * 32, "ff" * 32, PRIVATE + "00", PRIVATE[2:], "௧௨", "04" + "00" * 64]
+)
 def test_malformed_keys_are_failures(call: Call, key: str) -> None:
     for answer in (
         call("வளைவு_பொதுச்சாவி", key),

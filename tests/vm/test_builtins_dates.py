@@ -61,8 +61,9 @@ def test_a_date_some_days_later(call: Call, date: str, days: object, result: str
 
 @pytest.mark.parametrize(
     "text",
-    ["", "2026", "2026-01", "2026-01-01-01", "2026-13-01", "2026-00-01", "2026-01-00", "2026-01-32", "-1-01-01",
-     "2026-01-1x", " 2026-01-01", "2026/01/01", "௨௦௨௬-01-01", "+2026-01-01", "2026-01-", "9" * 5000 + "-01-01", 5],
+    ["", "2026", "2026-01", "2026-01-01-01", "2026-13-01", "2026-00-01", "2026-01-00", "2026-01-32",
+     "-1-01-01", "2026-01-1x", " 2026-01-01", "2026/01/01", "௨௦௨௬-01-01", "+2026-01-01", "2026-01-",
+      "9" * 5000 + "-01-01", 5],
 )  # fmt: skip
 def test_what_is_no_date_is_an_error(call: Call, text: object) -> None:
     for name in ("நாள்_வேறுபாடு", "நாள்_கூட்டு"):
@@ -73,7 +74,7 @@ def test_what_is_no_date_is_an_error(call: Call, text: object) -> None:
         assert "தேதி அல்ல" in caught.value.tamil
 
 
-@pytest.mark.parametrize("days", [-10**6, 10**20, -(2**96) + 1, 2**96 - 1])
+@pytest.mark.parametrize("days", [-(10**6), 10**20, -(2**96) + 1, 2**96 - 1])
 def test_a_date_out_of_range_is_an_error(call: Call, days: int) -> None:
     with fails("value.invalid"):
         call("நாள்_கூட்டு", "2026-01-01", days)

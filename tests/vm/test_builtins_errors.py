@@ -78,14 +78,25 @@ def test_a_caught_error_without_a_place() -> None:
 
 
 def test_details_are_values_of_the_language() -> None:
-    fault = Fault("x", details={"a": Decimal("1.5"), "b": (1, "2"), "c": 1.5, "d": ValueError("e"), "f": None})
-    assert caught_record(fault)["details"] == {"a": Decimal("1.5"), "b": [1, "2"], "c": "1.5", "d": "e", "f": None}
+    fault = Fault(
+        "x", details={"a": Decimal("1.5"), "b": (1, "2"), "c": 1.5, "d": ValueError("e"), "f": None}
+    )
+    assert caught_record(fault)["details"] == {
+        "a": Decimal("1.5"),
+        "b": [1, "2"],
+        "c": "1.5",
+        "d": "e",
+        "f": None,
+    }
 
 
 def same(first: Fault, second: Fault) -> bool:
-    return (
-        (first.code, first.tamil, first.english, first.details, tuple(first.trace))
-        == (second.code, second.tamil, second.english, second.details, tuple(second.trace))
+    return (first.code, first.tamil, first.english, first.details, tuple(first.trace)) == (
+        second.code,
+        second.tamil,
+        second.english,
+        second.details,
+        tuple(second.trace),
     )
 
 
@@ -102,6 +113,19 @@ def test_raising_a_caught_error_again_keeps_everything(call: Call) -> None:
         assert (again.earlier.code, again.earlier.message) == (first.code, first.message)
         assert tuple(again.earlier.trace) == first.trace
         assert caught_record(again) == caught_record(second)
+
+
+def test_an_error_raised_again_where_it_is_handled_has_not_replaced_itself(call: Call) -> None:
+    first = Fault("not_found")
+    first.trace = (Frame("a.qmz", 1, 1, ""),)
+    other = Fault("conflict")
+    other.trace = (Frame("a.qmz", 9, 9, ""),)
+    try:
+        raise first
+    except Fault:
+        assert raised(call, caught_record(first)).__context__ is None
+        assert raised(call, caught_record(other)).__context__ is first
+        assert raised(call, "new", "error").__context__ is first
 
 
 def test_a_caught_error_may_be_changed_before(call: Call) -> None:

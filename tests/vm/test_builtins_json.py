@@ -70,9 +70,9 @@ def test_json_text_becomes_a_value(call: Call, text: str, value: object) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "tru", "nul", "NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "-", "1e", "1e+", "0x1",
-        "[1,]", '{"a":1,}', "[1 2]", '{"a" 1}', "{1:2}", "{a:1}", "'a'", '"a', '"\n"', '"\x01"', '"\\x"',
-        '"\\u12g4"', '"\\ud800"', '"\\udc00x"', '"\\ud800\\u0041"', "1 2", "[]]", "[", "]", "{", "\ufeff1",
+        "", " ", "tru", "nul", "NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "-", "1e", "1e+",
+        "0x1", "[1,]", '{"a":1,}', "[1 2]", '{"a" 1}', "{1:2}", "{a:1}", "'a'", '"a', '"\n"', '"\x01"',
+        '"\\x"', '"\\u12g4"', '"\\ud800"', '"\\udc00x"', '"\\ud800\\u0041"', "1 2", "[]]", "[", "]", "{", "\ufeff1",
         "\xa01", "\x0c1", "1௨", "[1]//x", "/**/1",
     ],
 )  # fmt: skip
@@ -110,8 +110,7 @@ def test_a_number_that_does_not_fit_is_a_failure(call: Call, text: str) -> None:
 def test_a_failure_tells_the_place(call: Call) -> None:
     answer = call("ஜேசான்_படி", '{\n  "பெயர்": மலர்\n}')
     assert answer.value == (
-        "ஜேசான் அல்ல: வரி 2, நெடுவரிசை 12: எதிர்பாராத எழுத்து"
-        "  (no JSON: line 2, column 12: an unexpected character)"
+        "ஜேசான் அல்ல: வரி 2, நெடுவரிசை 12: எதிர்பாராத எழுத்து  (no JSON: line 2, column 12: an unexpected character)"
     )
 
 
@@ -186,7 +185,9 @@ def test_numbers_agree_with_an_exact_model(text: str) -> None:
         else:
             assert fits
             assert Decimal(number) == amount
-            assert type(number) is int or (isinstance(number, Decimal) and -28 <= int(number.as_tuple()[2]) < 0)
+            assert type(number) is int or (
+                isinstance(number, Decimal) and -28 <= int(number.as_tuple()[2]) < 0
+            )
 
 
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────
@@ -209,7 +210,10 @@ def test_numbers_agree_with_an_exact_model(text: str) -> None:
         ([], "[]"),
         ({}, "{}"),
         ([[], {}, [{}]], "[[],{},[{}]]"),
-        ({"ஆ": 1, "அ": [1, 2], "b": None, "\uffff": 0, "😀": 1}, '{"b":null,"அ":[1,2],"ஆ":1,"\uffff":0,"😀":1}'),
+        (
+            {"ஆ": 1, "அ": [1, 2], "b": None, "\uffff": 0, "😀": 1},
+            '{"b":null,"அ":[1,2],"ஆ":1,"\uffff":0,"😀":1}',
+        ),
         (Shaped({"y": 2, "x": 1}, ShapeInfo("புள்ளி", {})), '{"x":1,"y":2}'),
         (TwoNamed({"status": 200}, {"நிலை": "status"}), '{"status":200}'),
         ([Ok(1), Err("x"), Lamp()], "[null,null,null]"),
@@ -269,12 +273,12 @@ numbers = st.integers(-MAX_MANTISSA, MAX_MANTISSA) | st.builds(
     st.integers(1, 28),
 )
 values = st.recursive(
-    st.none() | st.booleans() | numbers | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    st.none() | st.booleans() | numbers | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(values)
 def test_what_was_written_is_read_back(value: object) -> None:
     text = json_text(value)

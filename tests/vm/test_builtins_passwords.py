@@ -30,7 +30,13 @@ def fails(code: str) -> Any:
 
 
 def encoded(data: bytes | str | dict[str, Any]) -> str:
-    raw = json.dumps(data).encode() if isinstance(data, dict) else data.encode() if isinstance(data, str) else data
+    raw = (
+        json.dumps(data).encode()
+        if isinstance(data, dict)
+        else data.encode()
+        if isinstance(data, str)
+        else data
+    )
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -86,7 +92,8 @@ def test_a_tail_beyond_72_bytes_does_not_pass(call: Call) -> None:
 
 @pytest.mark.parametrize(
     "hashed",
-    ["", "x", "$2b$12$", "$2b$12$" + "!" * 53, "$1b$12$" + "a" * 53, "$2b$31$" + "a" * 53, "$2b$03$" + "a" * 53,
+    ["", "x", "$2b$12$", "$2b$12$" + "!" * 53, "$1b$12$" + "a" * 53, "$2b$31$" + "a" * 53,
+     "$2b$03$" + "a" * 53,
      "$2b$௧௨$" + "a" * 53, "$2b$12$" + "a" * 54, "$2b$12$" + "அ" * 53],
 )  # fmt: skip
 def test_what_is_no_hash_is_an_error(call: Call, hashed: str) -> None:
@@ -205,11 +212,15 @@ def test_a_token_that_nobody_would_read_is_not_made(server: Any) -> None:
 
 
 @pytest.mark.parametrize("environment", [{}, {"ETAMIL_JWT_SECRET": ""}])
-def test_without_a_secret_there_is_a_random_one_and_a_warning(make_machine: Any, environment: dict[str, str]) -> None:
+def test_without_a_secret_there_is_a_random_one_and_a_warning(
+    make_machine: Any, environment: dict[str, str]
+) -> None:
     machine = make_machine(environment=environment)
     made = machine.call("சீட்டு_ஆக்கு", "{}", 5)
     assert isinstance(machine.call("சீட்டு_சரிபார்", made), Ok)
-    assert machine.world.console.errors.count("ETAMIL_JWT_SECRET") == 2, "once in each language, and once only"
+    assert machine.world.console.errors.count("ETAMIL_JWT_SECRET") == 2, (
+        "once in each language, and once only"
+    )
     assert isinstance(make_machine(environment=environment, seed=1).call("சீட்டு_சரிபார்", made), Err)
 
 
@@ -233,7 +244,13 @@ def foreign(key: rsa.RSAPrivateKey, payload: dict[str, Any], header: dict[str, A
 CLAIMS = {"iss": "https://id.example", "aud": "kadai", "exp": NOW + 60, "sub": "7"}
 
 
-def verify(machine: Any, made: str, key: rsa.RSAPrivateKey, issuer: str = "https://id.example", audience: str = "kadai") -> Any:
+def verify(
+    machine: Any,
+    made: str,
+    key: rsa.RSAPrivateKey,
+    issuer: str = "https://id.example",
+    audience: str = "kadai",
+) -> Any:
     numbers = key.public_key().public_numbers()
     return machine.call("சீட்டு_பொதுச்_சரிபார்", made, number(numbers.n), number(numbers.e), issuer, audience)
 
@@ -255,7 +272,8 @@ def test_a_forged_token_of_another_party_is_refused(machine: Any, key: rsa.RSAPr
         "", "x.y.z", f"{head}.{body}.", f"{head}.{encoded(CLAIMS | {'sub': '8'})}.{signature}", confused,
         foreign(other, CLAIMS), foreign(key, CLAIMS, {"alg": "none"}), foreign(key, CLAIMS, {"alg": "PS256"}),
         foreign(key, CLAIMS | {"exp": NOW - 6}), foreign(key, {"iss": CLAIMS["iss"], "aud": "kadai"}),
-        foreign(key, CLAIMS | {"iss": "x"}), foreign(key, CLAIMS | {"aud": "x"}), foreign(key, CLAIMS | {"aud": None}),
+        foreign(key, CLAIMS | {"iss": "x"}), foreign(key, CLAIMS | {"aud": "x"}),
+        foreign(key, CLAIMS | {"aud": None}),
         foreign(key, CLAIMS | {"aud": []}), foreign(key, CLAIMS | {"iss": ["https://id.example"]}),
     ):  # fmt: skip
         assert isinstance(verify(machine, forged, key), Err), forged
@@ -276,11 +294,17 @@ def test_a_public_key_that_is_none_is_a_failure(machine: Any, key: rsa.RSAPrivat
 def test_a_header_that_is_malformed_is_a_failure(machine: Any) -> None:
     for text in ("", "a.b.c", f"{encoded({'alg': 5})}.x.y", f"{encoded({})}.x.y", "." * 100):
         assert isinstance(machine.call("சீட்டு_தலைப்பு", text), Err)
-    assert machine.call("சீட்டு_தலைப்பு", f"{encoded({'alg': 'x', 'kid': 5})}.x.y").value == {"kid": "", "alg": "x"}
+    assert machine.call("சீட்டு_தலைப்பு", f"{encoded({'alg': 'x', 'kid': 5})}.x.y").value == {
+        "kid": "",
+        "alg": "x",
+    }
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text() | st.from_regex(r"[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}", fullmatch=True))
+@given(
+    st.text()
+    | st.from_regex(r"[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}", fullmatch=True)
+)
 def test_any_text_ends_in_a_result(server: Any, text: str) -> None:
     assert isinstance(server.call("சீட்டு_சரிபார்", text), Err)
     assert isinstance(server.call("சீட்டு_தலைப்பு", text), (Ok, Err))

@@ -73,6 +73,10 @@ class Expressions(Emitter):
         """A decimal constant."""
         raise NotImplementedError
 
+    def type_value(self, type: nodes.TypeName) -> ast.expr:
+        """A type that stands as a value."""
+        raise NotImplementedError
+
     def builtin_name(self, builtin: Builtin) -> str:
         """The Python name of a linked builtin."""
         raise NotImplementedError
@@ -250,6 +254,9 @@ class Expressions(Emitter):
             "Function", self.call(f"l_{unit.index}", *captured), self.constant(""),
             self.constant(len(unit.parameters)), self.constant(unit.index), self.group(captured),
         )
+
+    def _type(self, node: nodes.TypeValue) -> Made:
+        return self.type_value(node.type), kinds.IS_OTHER
 
     def _request(self, node: nodes.RequestValue) -> Made:
         return self.call("service", self.constant("_request"), self.group([])), ANY
@@ -761,6 +768,7 @@ _RULES: dict[type, Callable[..., Made]] = {
     nodes.Constant: Expressions._constant,
     nodes.Name: Expressions._name,
     nodes.RequestValue: Expressions._request,
+    nodes.TypeValue: Expressions._type,
     nodes.Array: Expressions._array,
     nodes.Record: Expressions._record,
     nodes.ShapeLiteral: Expressions._shape_literal,

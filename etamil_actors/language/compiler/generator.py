@@ -22,6 +22,7 @@ so that statements of imported files keep their place although they became one f
 from __future__ import annotations
 
 import ast
+import warnings
 from bisect import bisect_right
 from decimal import Decimal
 from types import CodeType
@@ -109,6 +110,9 @@ class _Writer(Statements):
     def decimal(self, value: Decimal) -> ast.expr:
         return self.name(self.generator.decimal(value))
 
+    def type_value(self, type: nodes.TypeName) -> ast.expr:
+        return self.name(self.generator.type_row(type))
+
     def builtin_name(self, builtin: Builtin) -> str:
         self.generator.builtins.setdefault(builtin.english, None)
         return "B" + builtin.english
@@ -124,6 +128,12 @@ class _Generator(Emitter):
         self.inference = Inference(units, known)
         self.decimals: dict[str, str] = {}
         self.builtins: dict[str, None] = {}
+        self.types: list[FieldRow] = []
+
+    def type_row(self, type: nodes.TypeName) -> str:
+        """The Python name of a type that stands as a value."""
+        self.types.append(field_row("", type))
+        return f"T{len(self.types) - 1}"
 
     def decimal(self, value: Decimal) -> str:
         return self.decimals.setdefault(str(value), f"K{len(self.decimals)}")
@@ -149,12 +159,13 @@ class _Generator(Emitter):
         body.append(self.give(self._exports()))
         machine = self.function("machine", ["M"], body)
         tree = ast.Module([machine], [])
-        code: CodeType = compile(tree, FILE_MARK, "exec", dont_inherit=True, optimize=0)
+        code = _compiled(tree)
         return Program(
             code=code,
             files=tuple(source.name for source in self.sources.sources),
             shared=tuple(shared),
             decimals=tuple((name, text) for text, name in self.decimals.items()),
+            types=tuple(self.types),
             shapes=tuple(self._shape(shape) for shape in self.units.shapes.values()),
             declared=tuple(
                 Declaration(
@@ -184,7 +195,7 @@ class _Generator(Emitter):
 
     def _shape(self, shape: nodes.Shape) -> ShapeRow:
         methods = tuple((method.name.text, method.takes_self, len(method.parameters)) for method in shape.methods)
-        fields = tuple(_field_row(field.name.text, field.type) for field in shape.fields)
+        fields = tuple(field_row(field.name.text, field.type) for field in shape.fields)
         return ShapeRow(shape.name.text, fields, methods)
 
     # ---- units ------------------------------------------------------------------------
@@ -344,8 +355,16 @@ class _Generator(Emitter):
         ])
 
 
-def _field_row(name: str, type: nodes.TypeName | None) -> FieldRow:
+def _compiled(tree: ast.Module) -> CodeType:
+    """The code object. Python's advice on its own syntax (``5[0]``) is nothing for our users."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code: CodeType = compile(tree, FILE_MARK, "exec", dont_inherit=True, optimize=0)
+    return code
+
+
+def field_row(name: str, type: nodes.TypeName | None) -> FieldRow:
     if type is None:
         return FieldRow(name, "", "", False, None)
-    element = _field_row("", type.element) if type.element is not None else None
+    element = field_row("", type.element) if type.element is not None else None
     return FieldRow(name, type.kind, type.name, type.optional, element)

@@ -57,7 +57,7 @@ def caught_record(fault: Fault) -> TwoNamed:
 def raise_error(code: Value, message: Value = "", details: Value = None, *rest: Value) -> NoReturn:
     """Raise an error of the program's own, or a caught one again."""
     if isinstance(code, dict):
-        raise _raised_again(code)
+        _raise_again(_fault_of_record(code))
     if details is not None and not isinstance(details, dict):
         raise Fault(
             "value.kind",
@@ -67,6 +67,17 @@ def raise_error(code: Value, message: Value = "", details: Value = None, *rest: 
             kind=kind_of(details),
         )
     raise _of_program(text_of(code), text_of(message), dict(details or {}))
+
+
+def _raise_again(fault: Fault) -> NoReturn:
+    """Raise an error that may be the very one being handled; then it has not replaced itself."""
+    try:
+        raise fault
+    except Fault:
+        handled = fault.__context__
+        if isinstance(handled, Fault) and list(handled.trace) == list(fault.trace):
+            fault.__context__ = handled.__context__
+        raise
 
 
 def _of_program(code: str, message: str, details: dict[str, Value]) -> Fault:
@@ -85,7 +96,7 @@ def _two_languages(message: str) -> tuple[str, str]:
 # ── a caught error and back ─────────────────────────────────────────────────────────────────────────
 
 
-def _raised_again(record: dict[str, Value]) -> Fault:
+def _fault_of_record(record: dict[str, Value]) -> Fault:
     details = _field(record, None, "details")
     fault = _of_program(
         text_of(_field(record, "raised", "code")),

@@ -18,10 +18,13 @@ from etamil_actors.vm.builtins.errors import failed
 from etamil_actors.vm.builtins.registry import implements
 from etamil_actors.vm.limits import ELEMENTS, VALUE_BYTES, admit_array, admit_text, too_large
 from etamil_actors.vm.number import MAX_MANTISSA, MAX_SCALE, scaled_text
-from etamil_actors.vm.values import Err, Number, Ok, Value
+from etamil_actors.vm.values import Err, Number, Ok, Shaped, TwoNamed, Value
 
 DEPTH: Final = 500
 """Arrays and objects may nest this deep in a text that is read."""
+
+CONTAINERS: Final = frozenset({list, dict, Shaped, TwoNamed})
+MANY: Final = 1000
 
 FAST_DEPTH: Final = 100
 """Values that nest deeper are written by our own slower writer, which needs no recursion."""
@@ -31,7 +34,7 @@ LONG_DIGITS: Final = b"0" * 29
 """A whole number can be too large only when it has at least as many digits."""
 
 SQUARE: Final = bytes.maketrans(b"{}", b"[]")
-NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
 TOO_MANY: Final = b"[" * (DEPTH + 1)
 
 REASONS: Final = (
@@ -104,13 +107,16 @@ def _nests_too_deep(data: bytes) -> bool:
     """Do brackets nest deeper than ``DEPTH``, at least up to the first mistake in the text?
 
     The decoder recurses in C and would go as deep as the machine lets Python go, which is
-    further than the stack of a thread reaches. Hence this look before: first strings are taken
-    out, then all but brackets, and then the innermost pairs, as often as there are levels. All
-    of it is done by searches that run in C; walking through the text would take longer than
-    reading it.
+    further than the stack of a thread reaches. Hence this look before: what is neither bracket
+    nor quote is taken out, then the texts, and then the innermost pairs of brackets, as often as
+    there are levels. All of it is done by searches that run in C; walking through the text
+    would take longer than reading it.
     """
-    outside = data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
-    brackets = b"".join(outside).translate(SQUARE, NO_BRACKETS)
+    plain = data.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in data else data
+    brackets = plain.translate(SQUARE, NOT_STRUCTURE).replace(b'""', b"")
+    if b'"' in brackets:
+        # Some text has a bracket in it. Every other piece between quotes is a text.
+        brackets = b"".join(plain.split(b'"')[::2]).translate(SQUARE, NOT_STRUCTURE)
     for peeled in range(DEPTH + 1):
         if TOO_MANY in brackets:
             return True
@@ -264,28 +270,52 @@ def _measured_depth(value: Value) -> int:
     """How deep a value nests; also refuses one whose text would be too long.
 
     Copies share their parts, so ``x = [x, x]`` forty times over is a small value with a text of
-    a terabyte. A part that occurs more than once on a level is therefore looked at once and
-    counted as often as it occurs.
+    a terabyte. Walking level by level finds that out: shared parts make a level grow, and then
+    each is looked at only once.
     """
-    depth = 0
-    size = 0
+    depth = size = 0
+    level: list[Value] = [value]
+    while level:
+        inner: list[Value] = []
+        for container in level:
+            if isinstance(container, dict):
+                size += len("".join(container)) + 4 * len(container)
+                parts: Any = container.values()
+            else:
+                parts = container if isinstance(container, list) else (container,)
+            size += len(parts) + 2
+            for part in parts:
+                kind = type(part)
+                if kind is str:
+                    size += len(part)
+                elif kind in CONTAINERS:
+                    inner.append(part)
+        if size > VALUE_BYTES:
+            raise too_large()
+        if len(inner) > MANY and len(set(map(id, inner))) < len(inner):
+            return _measured_depth_of_shared(value)
+        level = inner
+        depth += 1
+    return depth
+
+
+def _measured_depth_of_shared(value: Value) -> int:
+    """The same, counting a part that occurs more than once on a level as often as it does."""
+    depth = size = 0
     level: dict[int, tuple[Value, int]] = {0: (value, 1)}
     while level:
         inner: dict[int, tuple[Value, int]] = {}
         for container, times in level.values():
+            parts = container
             if isinstance(container, dict):
-                size += times * (sum(map(len, container)) + 4 * len(container))
-                parts: Any = container.values()
-            elif isinstance(container, list):
-                parts = container
-            else:
-                parts = (container,) if isinstance(container, str) else ()
+                size += times * (len("".join(container)) + 4 * len(container))
+                parts = container.values()
             size += times * (len(parts) + 2)
             for part in parts:
                 kind = type(part)
                 if kind is str:
                     size += times * len(part)
-                elif kind is not int and kind is not Decimal and isinstance(part, (dict, list)):
+                elif kind in CONTAINERS:
                     seen = inner.get(id(part))
                     inner[id(part)] = (part, times if seen is None else times + seen[1])
         if size > VALUE_BYTES:

@@ -362,10 +362,11 @@ def _printable(text: str) -> str:
 def what_is_printed(problem: type[Problem]) -> str:
     """What ``check`` says about a problem's example."""
     from etamil_actors.resources.system import SimulatedFiles
-    from etamil_actors.script import read_and_check
+    from etamil_actors.script import LIBRARY, read_and_check
 
     checked = read_and_check(EXAMPLE_NAME, problem.example, SimulatedFiles(BESIDE))
-    return "\n".join(render(found, checked.sources) for found in checked.problems)
+    shown = "\n".join(render(found, checked.sources) for found in checked.problems)
+    return shown.replace(LIBRARY, "…")  # where the package lies differs from machine to machine
 
 
 # ---- writing and comparing ------------------------------------------------------------

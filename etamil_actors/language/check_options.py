@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from etamil_actors.language import nodes
-from etamil_actors.language.nearby import nearest
 from etamil_actors.language.options import canonical_option, spellings_of
 
 
@@ -76,6 +75,6 @@ def unknown_options(record: nodes.Record, takes: Takes) -> Iterator[nodes.Identi
             yield pair.key
 
 
-def nearest_option(key: str, takes: Takes) -> str | None:
-    """An option that was perhaps meant."""
-    return nearest(key, [spelling for name in takes.names for spelling in spellings_of(name)])
+def option_spellings(takes: Takes) -> list[str]:
+    """Every way to write an option that a word takes."""
+    return [spelling for name in sorted(takes.names) for spelling in spellings_of(name)]

@@ -10,7 +10,7 @@ questions are put on lists here and answered at the end, in ``checker.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from etamil_actors.language import check_problems as problems
@@ -45,6 +45,8 @@ REQUEST_NAMES = frozenset(
 
 REQUEST_WORDS = frozenset(BUILTIN_OF["_request"].spellings)
 PARAMETER_PREFIX = "param_"
+
+MOST_HINTS = 50
 
 
 class Variable:
@@ -101,6 +103,7 @@ class ValueChecker:
         self.statement: nodes.Statement | None = None
         """The statement of the top level that is being walked."""
         self.jobs: dict[str, int] = {}
+        self.hints_left = MOST_HINTS
         # Calls inside file, database and HTTP statements are not judged (REFERENCE §10.3).
         self.quiet = False
         # Questions for the end:
@@ -147,6 +150,12 @@ class ValueChecker:
         """Report something about a call, where calls are judged."""
         if not self.quiet:
             self.problems.append(problem)
+
+    def hint(self, word: str, candidates: Iterable[str]) -> str | None:
+        """The suggestion of a near word. Comparing is slow, and nobody reads hundreds of them."""
+        self.hints_left -= 1
+        near = nearest(word, candidates) if self.hints_left >= 0 else None
+        return did_you_mean(near) if near else None
 
     def place_words(self, position: int, seen_from: int) -> dict[str, str]:
         """Another place in words: its line, and its file when that is another one."""
@@ -344,8 +353,8 @@ class ValueChecker:
     def _unreadable(self, shape: Shape, name: nodes.Identifier) -> Problem:
         """Why this is no field of the shape that could be read or set."""
         kind = problems.MethodNotCalled if name.text in shape.methods else problems.UnknownField
-        near = None if name.text in shape.methods else nearest(name.text, shape.fields)
-        return kind(name.start, name.end, name=name.text, shape=shape.known.name, suggestion=hint(near))
+        near = None if name.text in shape.methods else self.hint(name.text, shape.fields)
+        return kind(name.start, name.end, name=name.text, shape=shape.known.name, suggestion=near)
 
     # ---- methods ----------------------------------------------------------------------
 
@@ -390,7 +399,7 @@ class ValueChecker:
             shape=shape.known.name,
             why_ta="என்ற வழிமுறை இல்லை",
             why="is no method",
-            suggestion=hint(nearest(name.text, [*shape.methods, *shape.fields])),
+            suggestion=self.hint(name.text, [*shape.methods, *shape.fields]),
         )
 
     def call_of_shape(self, shape: Shape, node: nodes.MethodCall) -> Known | None:
@@ -552,7 +561,7 @@ class ValueChecker:
         key = pair.key
         field = shape.fields.get(key.text)
         if field is None:
-            near = hint(nearest(key.text, shape.fields))
+            near = self.hint(key.text, shape.fields)
             words = {"name": key.text, "shape": shape.known.name}
             self.report(problems.UnknownFieldInLiteral(key.start, key.end, suggestion=near, **words))
             return
@@ -603,8 +612,8 @@ class ValueChecker:
     def report_unknown_literal(self, node: nodes.ShapeLiteral) -> None:
         """Say that the name before the braces means nothing."""
         name = node.name
-        near = nearest(name.text, [*self.shapes, *self.functions])
-        self.report(problems.UnknownLiteral(name.start, name.end, name=name.text, suggestion=hint(near)))
+        near = self.hint(name.text, [*self.shapes, *self.functions])
+        self.report(problems.UnknownLiteral(name.start, name.end, name=name.text, suggestion=near))
 
     # ---- what the statements' half does -----------------------------------------------
 
@@ -639,11 +648,6 @@ class ValueChecker:
 def is_of_request(name: str) -> bool:
     """Whether 2.0 or the runtime sets this name for each request."""
     return name in REQUEST_NAMES or name in REQUEST_WORDS or name.startswith(PARAMETER_PREFIX)
-
-
-def hint(near: str | None) -> str | None:
-    """The suggestion for a near word, if there is one."""
-    return did_you_mean(near) if near else None
 
 
 _ROUTES_AT_TOP = (

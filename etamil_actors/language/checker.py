@@ -17,7 +17,7 @@ from typing import Any
 from etamil_actors.language import check_problems as problems
 from etamil_actors.language import nodes
 from etamil_actors.language.builtins import BUILTIN_OF
-from etamil_actors.language.check_options import ROUTE, nearest_option, unknown_options
+from etamil_actors.language.check_options import ROUTE, option_spellings, unknown_options
 from etamil_actors.language.check_outline import Outline
 from etamil_actors.language.check_types import (
     TEXT_TYPE,
@@ -34,11 +34,9 @@ from etamil_actors.language.check_values import (
     Scope,
     ValueChecker,
     Variable,
-    hint,
     is_of_request,
 )
 from etamil_actors.language.keywords import KEYWORD_OF, WORDS
-from etamil_actors.language.nearby import nearest
 from etamil_actors.language.problems import Problem
 from etamil_actors.language.source import SourceMap
 
@@ -56,7 +54,18 @@ def check(module: nodes.Module, sources: SourceMap, *, names: Iterable[str] = ()
     checker.assigned.update(names)
     checker.walk(module.statements)
     checker.answer_questions()
-    return sorted(checker.problems, key=lambda problem: (problem.start, problem.code))
+    return _in_order(checker.problems)
+
+
+_MOST_PROBLEMS = 200
+"""A program with more is not read to the end anyway."""
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """In the order of the text; of too many the errors are kept before the warnings."""
+    if len(problems) > _MOST_PROBLEMS:
+        problems = sorted(problems, key=lambda problem: (problem.severity, problem.start))
+    return sorted(problems[:_MOST_PROBLEMS], key=lambda problem: (problem.start, problem.code))
 
 
 class Checker(ValueChecker):
@@ -127,6 +136,7 @@ class Checker(ValueChecker):
         scope = {name: variable for name, variable in self.scope.items() if variable.fixed}
         for name in brings:
             scope[name] = Variable(block.start)
+        self.assigned.update(brings)
         self.walk_in(scope, block)
 
     def walk_in(
@@ -174,8 +184,8 @@ class Checker(ValueChecker):
 
     def _report_type(self, type: nodes.TypeName) -> None:
         types = [word for word, row in KEYWORD_OF.items() if row.family == "type"]
-        near = nearest(type.name, [*self.shapes, *types, *TEXT_TYPE])
-        self.report(problems.NoSuchType(type.start, type.end, name=type.name, suggestion=hint(near)))
+        near = self.hint(type.name, [*self.shapes, *types, *TEXT_TYPE])
+        self.report(problems.NoSuchType(type.start, type.end, name=type.name, suggestion=near))
 
     # ---- names ------------------------------------------------------------------------
 
@@ -555,23 +565,21 @@ class Checker(ValueChecker):
     def _check_options(self, use: OptionUse) -> None:
         for key in unknown_options(use.record, use.takes):
             words = {"name": key.text, "word": use.word}
-            near = hint(nearest_option(key.text, use.takes))
+            near = self.hint(key.text, option_spellings(use.takes))
             self.report(problems.UnknownOption(key.start, key.end, suggestion=near, **words))
 
     def _report_unassigned(self) -> None:
         known: Container[str] = _Union(self.assigned, self.functions, self.shapes)
+        candidates = [*sorted(self.assigned), *self.functions, *self.shapes, *BUILTIN_OF]
         hints: dict[str, str | None] = {}
         for node in self.reads:
             name = node.text
             if name in known or is_known_anyway(name):
                 continue
             if name not in hints:
-                hints[name] = hint(nearest(name, self._candidates()))
+                hints[name] = self.hint(name, candidates)
             start, end = node.start, node.end
             self.report(problems.NeverAssigned(start, end, name=name, suggestion=hints[name]))
-
-    def _candidates(self) -> list[str]:
-        return [*sorted(self.assigned), *self.functions, *self.shapes, *BUILTIN_OF]
 
 
 class _Union:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from etamil_actors.language import nodes
 from etamil_actors.language.builtins import BUILTIN_OF
-from etamil_actors.language.lexer import Token
+from etamil_actors.language.lexer import NAME, Token
 
 _BEGIN_WITH_NAME = (nodes.Binding, nodes.SetIndex, nodes.SetField, nodes.Do, nodes.ShapeField)
 _END_WITH_VALUE = (
@@ -27,6 +28,9 @@ class Facts:
     def __init__(self, module: nodes.Module, tokens: Sequence[Token]) -> None:
         self._braces = [token.start for token in tokens if token.kind == "{"]
         self._brackets = set(self._braces)
+        self._behind_names = {
+            token.start: before.start for before, token in pairwise(tokens) if before.kind == NAME
+        }
         self._continued: set[int] = set()
         self.statements: set[int] = set()
         """Where a statement, a member of a shape or a branch of தேர்வு begins."""
@@ -72,7 +76,8 @@ class Facts:
             self.literals.add(node.name.start)
 
     def _note_statement(self, node: nodes.Statement | nodes.ShapeField | nodes.Branch) -> None:
-        self.statements.add(node.start)
+        # ‘name name(…);’ is a call whose first word means nothing; it stays with its statement.
+        self.statements.add(self._behind_names.get(node.start, node.start))
         if not isinstance(node, _BEGIN_WITH_NAME):
             self.words.add(node.start)
         if type(node) is nodes.Empty:
@@ -84,7 +89,7 @@ class Facts:
         elif type(node) is nodes.If:
             self._note_else_if(node.otherwise)
         elif type(node) is nodes.Test or _is_call_with_block(node):
-            self.calls_with_block.add(node.start)
+            self.calls_with_block.add(self._behind_names.get(node.start, node.start))
         elif isinstance(node, _END_WITH_VALUE):
             self.end_with_value.add(node.start)
 

@@ -84,6 +84,10 @@ def _meaning(tokens: Sequence[Token]) -> list[tuple[str, object]]:
 _LITERALS = frozenset({TEXT, NUMBER, PERCENTAGE})
 
 
+_NOT_COMPARED = frozenset({"start", "end", "written", "word"})
+"""Places, and the words as typed: these may have had a look-alike letter."""
+
+
 def same_tree(one: nodes.Node, other: nodes.Node) -> bool:
     """Whether two trees are alike, places and empty statements aside."""
     pending: list[tuple[object, object]] = [(one, other)]
@@ -94,7 +98,7 @@ def same_tree(one: nodes.Node, other: nodes.Node) -> bool:
         if isinstance(left, nodes.Node):
             slots = [slot for kind in type(left).__mro__ for slot in getattr(kind, "__slots__", ())]
             pending += [
-                (getattr(left, slot), getattr(right, slot)) for slot in slots if slot not in ("start", "end")
+                (getattr(left, slot), getattr(right, slot)) for slot in slots if slot not in _NOT_COMPARED
             ]
         elif isinstance(left, list) and isinstance(right, list):
             lefts, rights = _not_empty(left), _not_empty(right)

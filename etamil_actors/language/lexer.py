@@ -277,6 +277,8 @@ def _number(mantissa: int, scale: int) -> int | Decimal:
 
 
 def _read_text(piece: str, start: int, problems: list[Problem]) -> str:
+    if "\\" not in piece and "\r" not in piece and piece[-1] == '"' and piece != '"':
+        return piece[1:-1]
     for match in _bad_in_text(piece):
         found = match.group()
         at = start + match.start()

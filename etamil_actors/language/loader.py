@@ -72,7 +72,7 @@ def load(
     place of its own), then in the folders of ``search``, then in ``library``.
     """
     loader = _Loader(read, canonical, search, library)
-    main = loader.add(name, canonical(name), text, posixpath.dirname(name) if folder is None else folder, 0)
+    main = loader.add(name, canonical(name), text, posixpath.dirname(name) if folder is None else folder)
     loader.settle()
     problems = loader.problems + [problem for file in loader.files.values() for problem in file.problems]
     problems.sort(key=lambda problem: problem.start)
@@ -90,6 +90,8 @@ class _File:
         self.tokens: list[Token] = []
         self.lexical: list[Problem] = []
         self.parsed = Parsed(source)
+        self.brought_in: nodes.Text | None = None
+        """The path of the import that brought it into the program."""
         self.targets: dict[int, str] = {}
         """The identity of the file behind each import, by the position of the import."""
 
@@ -112,11 +114,20 @@ class _Loader:
 
     # ---- reading the files ----
 
-    def add(self, name: str, identity: str, content: str | bytes, folder: str, depth: int) -> _File:
+    def add(
+        self,
+        name: str,
+        identity: str,
+        content: str | bytes,
+        folder: str,
+        depth: int = 0,
+        brought_in: nodes.Text | None = None,
+    ) -> _File:
         """Take a file into the program, with everything that it imports."""
         data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
         text = content if isinstance(content, str) else content.decode("utf-8", "replace")
         file = _File(self.sources.add(name, text), folder, hashlib.sha256(data).hexdigest())
+        file.brought_in = brought_in
         self.files[identity] = file
         bad = not_utf8(content, file.source)
         if bad is not None:
@@ -153,7 +164,7 @@ class _Loader:
             if bad is not None:
                 self.unreadable(path, place, None)
                 return
-            self.add(place, identity, content, posixpath.dirname(place), depth)
+            self.add(place, identity, content, posixpath.dirname(place), depth, path)
             break
         else:
             shown = ", ".join([f"‘{place}’" for place in places]) or "—"
@@ -202,18 +213,20 @@ class _Loader:
         self.check_functions()
 
     def check_functions(self) -> None:
-        """Two imported files may not define one function; the main file, the first, may redefine."""
+        """Two imported files may not define one function; the main file may redefine."""
         owner: dict[str, str] = {}
-        for file in list(self.files.values())[1:]:
-            mine = {}
-            for name in file.parsed.functions:
-                if name.text in owner and name.text not in mine:
-                    first, second = owner[name.text], file.source.name
+        for file in self.files.values():
+            path = file.brought_in
+            if path is None:
+                continue
+            for name in dict.fromkeys([function.text for function in file.parsed.functions]):
+                first = owner.setdefault(name, file.source.name)
+                if first != file.source.name:
                     self.problems.append(
-                        FunctionInTwoFiles(name.start, name.end, name=name.text, first=first, second=second)
+                        FunctionInTwoFiles(
+                            path.start, path.end, name=name, first=first, second=file.source.name
+                        )
                     )
-                mine[name.text] = file.source.name
-            owner = {**mine, **owner}
 
     # ---- splicing ----
 

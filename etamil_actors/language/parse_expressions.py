@@ -147,8 +147,6 @@ class Expressions(Cursor):
         type = None
         kind = kinds[self.i]
         if (kind != NAME and (kind in TYPE_OF or kind == "Function")) or (kind == NAME and after == NAME):
-            if fixed and kind == "Function":
-                self.no_name(A_NAME)
             type = self.type()
         name = self.name()
         if type is None and kinds[self.i] == ":":

@@ -50,6 +50,7 @@ def parse_expression(tokens: list[Token], source: Source) -> tuple[nodes.Express
     """The tree of one expression, with or without a ``;`` behind it: what the shell is given."""
     parser = Statements(tokens, source, frozenset())
     value = parser.whole_expression()
+    settle_braces(parser.parsed, set(), set())
     return value, parser.parsed.problems
 
 
@@ -74,7 +75,7 @@ def settle_braces(parsed: Parsed, functions: set[str], shapes: set[str]) -> None
             if wants_block and name not in shapes:
                 found.append(_wrong_braces(node, name, "record"))
         elif node.block is not None:
-            if not wants_block and (not blocks or node.start >= blocks[-1].end):
+            if not wants_block and (not blocks or node.block.start >= blocks[-1].end):
                 blocks.append(node.block)
                 found.append(_wrong_block(node, name, functions))
         elif node.options is not None and wants_block:

@@ -67,9 +67,8 @@ class Source:
         offset = self._offset(position)
         line = bisect_right(self._line_starts, offset)
         start = self._line_starts[line - 1]
-        before = self.text[start:offset]
-        if before.isascii():
-            return Place(line, len(before) + 1)
+        if self.text[start : offset + 1].isascii():
+            return Place(line, offset - start + 1)
         # Inside a cluster its own column counts, so clusters are cut from the whole line.
         column = 1
         for cluster in clusters(self.line_text(line)):

@@ -10,7 +10,7 @@ The ``…_any`` operations are what compiled code calls when it does not know wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from decimal import Decimal
 from typing import Any, Final
 
@@ -85,27 +85,102 @@ _SCALAR_TEXT: Final[dict[type, Callable[[Any], str]]] = {
     BuiltinFunction: _function_text,
 }
 
+
+def texts_of(values: list[Value]) -> list[str]:
+    """The texts of many values.
+
+    Raises:
+        BudgetSpent: the texts made for them would together be longer than one value may be.
+    """
+    if _SCALAR_TEXT.keys() >= set(map(type, values)):
+        return [_SCALAR_TEXT[type(value)](value) for value in values]
+    shared = _admitted(values)
+    written: dict[int, str] = {}
+    return [_written(value, shared, written, limits.VALUE_BYTES) or "" for value in values]
+
+
+# Texts of values with parts are put together from the front, with a stack of what is still to be
+# written. That is linear for deep values, but a value that shares its parts can be exponentially
+# smaller than its text. So a text that grows long is given up, measured and begun again: what is
+# shared is then written once and kept.
+
 _LONG: Final = 1_000_000
-"""From this length on it pays to measure a text before it is built."""
+"""From this length on it pays to measure a text before it is written."""
 
 
 def _nested_text(value: Value) -> str:
-    """The text of a value with parts, put together from the front."""
+    text = _written(value, frozenset(), {}, _LONG)
+    if text is None:
+        text = _written(value, _admitted(value), {}, limits.VALUE_BYTES)
+    return text or ""
+
+
+class _End:
+    """Stands on the stack behind the parts of a shared value: here its text is complete."""
+
+    __slots__ = ("begin", "key")
+
+    def __init__(self, key: int, begin: int) -> None:
+        self.key = key
+        self.begin = begin
+
+
+def _written(value: Value, shared: Set[int], written: dict[int, str], most: int) -> str | None:
+    """The text of a value, or None as soon as it is longer than ``most``.
+
+    Values are known by identity, which is safe while the one that holds them all is alive.
+    """
     pieces: list[str] = []
     length = 0
-    measured = False
     todo = [value]
     while todo:
         part = todo.pop()
-        if type(part) is not str:
+        if type(part) is _End:
+            text = "".join(pieces[part.begin :])
+            pieces[part.begin :] = [text]
+            written[part.key] = text
+        elif type(part) is str or id(part) in written:
+            pieces.append(part if type(part) is str else written[id(part)])
+            length += len(pieces[-1])
+            if length > most:
+                return None
+        else:
+            if id(part) in shared:
+                todo.append(_End(id(part), len(pieces)))
             todo += _parts_backwards(part)
-            continue
-        pieces.append(part)
-        length += len(part)
-        if length > _LONG and not measured:
-            limits.admit_text(_text_length(value))
-            measured = True
     return "".join(pieces)
+
+
+def _admitted(value: Value) -> Set[int]:
+    """Which parts of a value are shared, if its text is not too long.
+
+    A container is opened, then its parts are measured, then it is closed. Who meets one that is
+    closed has found a shared one.
+
+    Raises:
+        BudgetSpent: the text would be too long.
+    """
+    opened = -1
+    lengths: dict[int, int] = {}
+    shared = set()
+    todo = [value]
+    while todo:
+        part = todo[-1]
+        state = lengths.get(id(part))
+        if state is None:
+            lengths[id(part)] = opened
+            todo += [inner for inner in _parts_backwards(part) if type(inner) not in _SCALAR_TEXT]
+            continue
+        todo.pop()
+        if state != opened:
+            shared.add(id(part))
+            continue
+        lengths[id(part)] = sum(
+            lengths[id(inner)] if type(inner) not in _SCALAR_TEXT else len(_SCALAR_TEXT[type(inner)](inner))
+            for inner in _parts_backwards(part)
+        )
+    limits.admit_text(lengths[id(value)])
+    return shared
 
 
 def _parts_backwards(value: Value) -> list[Value]:
@@ -127,13 +202,19 @@ def _parts_backwards(value: Value) -> list[Value]:
 
 def _elements_backwards(elements: list[Value]) -> list[Value]:
     if _SCALAR_TEXT.keys() >= set(map(type, elements)):
-        texts = [_SCALAR_TEXT[type(element)](element) for element in elements]
-        return [f"[{', '.join(texts)}]"]
+        return [_flat_text(elements)]
     parts: list[Value] = ["]"]
     for element in reversed(elements):
         parts += (element, ", ")
     parts[-1] = "["
     return parts
+
+
+def _flat_text(elements: list[Value]) -> str:
+    texts = [_SCALAR_TEXT[type(element)](element) for element in elements]
+    # One long text may stand in it many times.
+    limits.admit_text(sum(map(len, texts)))
+    return f"[{', '.join(texts)}]"
 
 
 def _fields_backwards(record: dict[str, Value]) -> list[Value]:
@@ -145,26 +226,6 @@ def _fields_backwards(record: dict[str, Value]) -> list[Value]:
         return [f"{name}{{}}"]
     parts[-1] = f"{name}{{{parts[-1][2:]}"
     return parts
-
-
-def _text_length(value: Value) -> int:
-    """How long the text of a value is, without building it; what is shared is counted once.
-
-    A container is taken up again when the lengths of its parts are known. Known lengths are kept
-    by identity, which is safe while the value itself keeps every part alive.
-    """
-    known: dict[int, int] = {}
-    todo = [value]
-    while todo:
-        part = todo[-1]
-        pieces = _parts_backwards(part)
-        waiting = [p for p in pieces if type(p) not in _SCALAR_TEXT and id(p) not in known]
-        if waiting:
-            todo += waiting
-            continue
-        todo.pop()
-        known[id(part)] = sum([known[id(p)] if id(p) in known else len(text_of(p)) for p in pieces])
-    return known[id(value)]
 
 
 # ---- numbers and truth --------------------------------------------------------------------------

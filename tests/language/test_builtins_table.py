@@ -44,7 +44,9 @@ def test_a_builtin_of_the_reference_is_in_the_table(
 
 
 def test_the_reference_describes_all_builtins_that_are_not_ours() -> None:
-    assert {builtin.tamil for builtin in BUILTINS if builtin.since != "actors"} == {row[0] for row in REFERENCE}
+    assert {builtin.tamil for builtin in BUILTINS if builtin.since != "actors"} == {
+        row[0] for row in REFERENCE
+    }
 
 
 @pytest.mark.parametrize("builtin", BUILTINS, ids=lambda builtin: builtin.english)

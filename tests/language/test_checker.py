@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from etamil_actors.language import nodes
 from etamil_actors.language.check_problems import __name__ as CHECK_PROBLEMS
 from etamil_actors.language.checker import check
 from etamil_actors.language.lexer import lex
 from etamil_actors.language.parser import parse
 from etamil_actors.language.problems import Problem, known_problems, render
 from etamil_actors.language.source import SourceMap
+from tests.golden.cases import all_cases
 
 
 def checked(program: str) -> tuple[list[Problem], SourceMap]:
@@ -50,9 +54,7 @@ def checked_lines(*lines: str) -> list[str]:
 # ---- examples of the manual -----------------------------------------------------------
 
 EXAMPLES = {
-    code: kind.example
-    for code, kind in known_problems().items()
-    if kind.__module__ == CHECK_PROBLEMS
+    code: kind.example for code, kind in known_problems().items() if kind.__module__ == CHECK_PROBLEMS
 }
 
 
@@ -408,7 +410,10 @@ def test_a_block_runs_in_the_scope_where_it_stands() -> None:
         (["வடிவம் அ { ஆ x }"], ["1:E0409"]),
         (["வடிவம் அ { அ x, அணி<அ> y }"], []),
         (["வடிவம் அ { செயல் f(ஆ x) ஆ { } }"], ["1:E0409", "1:E0409"]),
-        (["வடிவம் அ { x }", "அ = 1;", "செயல் f(அ) { }", "நிலை அ = 1;"], ["2:E0419", "3:E0419", "4:E0403", "4:E0419"]),
+        (
+            ["வடிவம் அ { x }", "அ = 1;", "செயல் f(அ) { }", "நிலை அ = 1;"],
+            ["2:E0419", "3:E0419", "4:E0403", "4:E0419"],
+        ),
         (["வடிவம் அ { x }", "ஒவ்வொரு அ இல் [] { }", "அச்சு அ(1);"], ["2:E0419"]),
     ],
 )
@@ -549,7 +554,9 @@ def test_the_state_of_an_agent_keeps_its_declared_types() -> None:
 def test_an_agent_itself_cannot_be_assigned() -> None:
     program = ["முகவர் a() {", "    செய்தி m() { திரும்பு இது; }", "    செய்தி n() { இது = 1; }", "}"]
     problems, _ = checked("\n".join(program))
-    assert [problem.english_text for problem in problems] == ["‘இது’ is the agent itself; it cannot be changed"]
+    assert [problem.english_text for problem in problems] == [
+        "‘இது’ is the agent itself; it cannot be changed"
+    ]
 
 
 # ---- size and shape of the text -------------------------------------------------------
@@ -569,3 +576,54 @@ def test_long_chains_of_postfixes_are_walked() -> None:
 def test_long_chains_of_else_ifs_are_walked() -> None:
     links = " இன்றேல் ".join(f"(அ == {n}) எனில் {{ அச்சு {n}; }}" for n in range(3_000))
     assert checked_lines("அ = 1;", links, f"{links} இன்றேல் {{ எண் ஆ = மெய்; }}") == ["3:E0401"]
+
+
+def test_of_very_many_problems_the_errors_are_kept() -> None:
+    problems, _ = checked("\n".join(f"அச்சு அ{n};" for n in range(500)) + '\nஎண் அ = "x";\n')
+    assert [problem.code for problem in problems] == ["W0310"] * 199 + ["E0401"]
+
+
+# ---- whatever is written --------------------------------------------------------------
+
+PROGRAMS = [[token.text for token in lex(SourceMap().add("", case.text))[0]] for case in all_cases()]
+WORDS = sorted({word for program in PROGRAMS for word in program if word})
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(PROGRAMS), st.integers(0, 10_000), st.sampled_from(["", *WORDS]), st.booleans())
+def test_any_changed_program_ends_in_problems_or_in_none(
+    program: list[str], place: int, word: str, keep: bool
+) -> None:
+    at = place % len(program)
+    changed = " ".join([*program[:at], word, *program[at + (not keep) :]])
+    sources = SourceMap()
+    source = sources.add("test.qmz", changed)
+    tokens, problems = lex(source)
+    if all(problem.severity == "warning" for problem in problems):
+        module, problems = parse(tokens, source)
+        if not problems:
+            assert all(render(problem, sources) for problem in check(module, sources))
+
+
+# ---- imports --------------------------------------------------------------------------
+
+
+def test_an_imported_file_is_walked_in_its_place_and_named_in_messages() -> None:
+    sources = SourceMap()
+    texts = {
+        "main.qmz": 'எண் அ = 1;\nஇறக்கு "வடிவங்கள்.qmz";\nவடிவம் புள்ளி { z }\nஅ = "x";\nf("x");',
+        "வடிவங்கள்.qmz": 'வடிவம் புள்ளி { x }\nசொல் அ = "y";\nசெயல் f(எண் ஆ) { }',
+    }
+    modules = [parse(lex(source)[0], source)[0] for source in map(sources.add, texts, texts.values())]
+    statement = modules[0].statements[1]
+    assert isinstance(statement, nodes.Import)
+    statement.module = modules[1]
+    problems = check(modules[0], sources)
+    assert [(sources.find(p.start).name, p.english_text) for p in problems] == [
+        ("main.qmz", "there is a shape ‘புள்ளி’ already (line 1 of வடிவங்கள்.qmz)"),
+        (
+            "வடிவங்கள்.qmz",
+            "the parameter ‘ஆ’ of ‘f’ is declared as எண் (eN, number), but a text is given in line 5 of main.qmz",
+        ),
+    ]
+    assert problems[1].tamil_text.endswith("ஆனால் main.qmz, வரி 5-இல் ஓர் உரை கொடுக்கப்பட்டது")

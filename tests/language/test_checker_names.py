@@ -243,7 +243,10 @@ def test_a_record_that_is_not_written_out_is_not_looked_at() -> None:
 
 
 def test_types_among_the_options_of_a_route_must_exist() -> None:
-    program = ["வடிவம் பயனர் { x }", 'வழி பதி, "/", {"body": பயனர், "answer": அணி<பயனர்>, "query": பொருள்<அவர்>} { }']
+    program = [
+        "வடிவம் பயனர் { x }",
+        'வழி பதி, "/", {"body": பயனர், "answer": அணி<பயனர்>, "query": பொருள்<அவர்>} { }',
+    ]
     assert checked_lines(*program) == ["2:E0409"]
 
 
@@ -290,4 +293,7 @@ def test_a_route_is_registered_at_the_top_level() -> None:
 
 
 def test_a_server_of_the_program_is_its_own() -> None:
-    assert checked_lines("செயல் f(server) { server.on(1); அச்சு server.x; }", "server = {};", "server.on(2);") == []
+    assert (
+        checked_lines("செயல் f(server) { server.on(1); அச்சு server.x; }", "server = {};", "server.on(2);")
+        == []
+    )

@@ -65,7 +65,11 @@ LAYOUTS = [
         "(a)எனில்{}இன்றேல்(b)எனில்{c();}இன்றேல்{}",
         "(a) எனில் {} இன்றேல் (b) எனில் {\n    c();\n} இன்றேல் {}\n",
     ),
-    ("loops", "ஒவ்வொரு a இல் [1]{(மெய்)சுற்று{நிறுத்து;}}", "ஒவ்வொரு a இல் [1] {\n    (மெய்) சுற்று {\n        நிறுத்து;\n    }\n}\n"),
+    (
+        "loops",
+        "ஒவ்வொரு a இல் [1]{(மெய்)சுற்று{நிறுத்து;}}",
+        "ஒவ்வொரு a இல் [1] {\n    (மெய்) சுற்று {\n        நிறுத்து;\n    }\n}\n",
+    ),
     (
         "function",
         "செயல் f (எண் a , நிலை b:சொல்) அணி<எண்> {திரும்பு a;};",
@@ -92,8 +96,16 @@ LAYOUTS = [
     ("blank", "\n\n \n", ""),
     ("comment alone", "\n// x  \n\n", "// x\n"),
     ("blank lines", "\n\na = 1;\n\n\n\nb = 2;\n", "a = 1;\n\nb = 2;\n"),
-    ("blank lines in a block", "f(1) {\n\n\n};(a)எனில்{\n\na=1;\n\n\nb=2;\n\n}", "f(1) {};\n(a) எனில் {\n    a = 1;\n\n    b = 2;\n}\n"),
-    ("try", "முயல்{a();}பிழை (e){b();}இறுதியில்{c();}", "முயல் {\n    a();\n} பிழை(e) {\n    b();\n} இறுதியில் {\n    c();\n}\n"),
+    (
+        "blank lines in a block",
+        "f(1) {\n\n\n};(a)எனில்{\n\na=1;\n\n\nb=2;\n\n}",
+        "f(1) {};\n(a) எனில் {\n    a = 1;\n\n    b = 2;\n}\n",
+    ),
+    (
+        "try",
+        "முயல்{a();}பிழை (e){b();}இறுதியில்{c();}",
+        "முயல் {\n    a();\n} பிழை(e) {\n    b();\n} இறுதியில் {\n    c();\n}\n",
+    ),
     (
         "choose",
         "தேர்வு{a இல் b{c();}காலம் 5{d();}}",
@@ -104,13 +116,21 @@ LAYOUTS = [
         "முகவர் a(x){y=x;செய்தி m(){திரும்பு y;}}",
         "முகவர் a(x) {\n    y = x;\n    செய்தி m() {\n        திரும்பு y;\n    }\n}\n",
     ),
-    ("route", 'வழி பெறு,"/" ,["a"]{பதில் 200 ,{அ:1} ;};', 'வழி பெறு, "/", ["a"] {\n    பதில் 200, {அ: 1};\n}\n'),
+    (
+        "route",
+        'வழி பெறு,"/" ,["a"]{பதில் 200 ,{அ:1} ;};',
+        'வழி பெறு, "/", ["a"] {\n    பதில் 200, {அ: 1};\n}\n',
+    ),
     ("static route", 'வழி நிலைக்கோப்பு,"/s","f";', 'வழி நிலைக்கோப்பு, "/s", "f";\n'),
     ("block behind a call", "பூட்டு_பிடி(a){b();};", "பூட்டு_பிடி(a) {\n    b();\n}\n"),
     ("value of a block", "x=காலவரம்பு(1){b();}\ny=1;", "x = காலவரம்பு(1) {\n    b();\n};\ny = 1;\n"),
     ("command", 'மெட்ரிக்_எண் "a",1 ;', 'மெட்ரிக்_எண் "a", 1;\n'),
     ("test", 'சோதனை "s"{a();};', 'சோதனை "s" {\n    a();\n}\n'),
-    ("spellings stay", "_print 1;accu 2;\nceyal f(){qirumpu 1;}", "_print 1;\naccu 2;\nceyal f() {\n    qirumpu 1;\n}\n"),
+    (
+        "spellings stay",
+        "_print 1;accu 2;\nceyal f(){qirumpu 1;}",
+        "_print 1;\naccu 2;\nceyal f() {\n    qirumpu 1;\n}\n",
+    ),
     ("percentage", "a=18%*b ;", "a = 18% * b;\n"),
     ("text as a field", 'a = r . "வரிசை" [ 0 ];', 'a = r."வரிசை"[0];\n'),
     ("request", 'a = கோரிக்கை [ "x" ] . பாதை;', 'a = கோரிக்கை["x"].பாதை;\n'),
@@ -120,7 +140,9 @@ LAYOUTS = [
 ]
 
 
-@pytest.mark.parametrize(("program", "expected"), [case[1:] for case in LAYOUTS], ids=[case[0] for case in LAYOUTS])
+@pytest.mark.parametrize(
+    ("program", "expected"), [case[1:] for case in LAYOUTS], ids=[case[0] for case in LAYOUTS]
+)
 def test_a_construct_has_one_layout(program: str, expected: str) -> None:
     assert formatted(program) == expected
 
@@ -151,7 +173,10 @@ def test_only_the_last_argument_opens_when_the_others_fit() -> None:
 
 
 def test_arguments_that_do_not_fit_have_a_line_each() -> None:
-    assert formatted(f"a = f({LONG}, b, {LONG}, c).d;") == f"a = f(\n    {LONG},\n    b,\n    {LONG},\n    c\n).d;\n"
+    assert (
+        formatted(f"a = f({LONG}, b, {LONG}, c).d;")
+        == f"a = f(\n    {LONG},\n    b,\n    {LONG},\n    c\n).d;\n"
+    )
 
 
 def test_a_function_value_as_the_last_argument_stays_in_its_line() -> None:
@@ -247,7 +272,10 @@ b = [  // of the array
 
 
 def test_a_comment_before_a_semicolon_or_comma_goes_behind_it() -> None:
-    assert formatted("a = 1 // why\n;\nb = [1 // one\n, 2];") == "a = 1;  // why\nb = [\n    1,  // one\n    2\n];\n"
+    assert (
+        formatted("a = 1 // why\n;\nb = [1 // one\n, 2];")
+        == "a = 1;  // why\nb = [\n    1,  // one\n    2\n];\n"
+    )
 
 
 def test_a_comment_in_the_middle_of_a_value_keeps_its_place() -> None:
@@ -262,7 +290,7 @@ def test_the_comments_of_a_semicolon_that_goes_stay() -> None:
     ]  # fmt: skip
 
 
-AWKWARD = "செயல்|f|(|எண்|a|,|b|)|எண்|{|x|=|f|(|1|,|[|2|,|-|3|]|,|{|அ|:|4|}|)|.|y|[|0|]|?|;|(|x|>|1|)|எனில்|{|திரும்பு|x|;|}|இன்றேல்|{|அச்சு|\"z\"|;|}|}|g|=|செயல்|(|)|{|திரும்பு|1|;|}|;|முயல்|{|}|பிழை|(|e|)|{|}|;|வழி|பெறு|,|\"/\"|{|}"  # noqa: E501
+AWKWARD = 'செயல்|f|(|எண்|a|,|b|)|எண்|{|x|=|f|(|1|,|[|2|,|-|3|]|,|{|அ|:|4|}|)|.|y|[|0|]|?|;|(|x|>|1|)|எனில்|{|திரும்பு|x|;|}|இன்றேல்|{|அச்சு|"z"|;|}|}|g|=|செயல்|(|)|{|திரும்பு|1|;|}|;|முயல்|{|}|பிழை|(|e|)|{|}|;|வழி|பெறு|,|"/"|{|}'  # noqa: E501
 
 
 @pytest.mark.parametrize("comment", [" // c\n", "\n// c\n", "\n\n// c\n\n// d\n", " // c\n// d\n"])
@@ -348,7 +376,10 @@ def test_spaces_within_lines_do_not_matter(name: str, data: st.DataObject) -> No
         gap = source.text[behind : token.start]
         behind = token.end
         lines = "\n" * gap.count("\n")
-        pieces += [lines or data.draw(st.sampled_from([" ", "\t ", "   "])), source.text[token.start : token.end]]
+        pieces += [
+            lines or data.draw(st.sampled_from([" ", "\t ", "   "])),
+            source.text[token.start : token.end],
+        ]
     assert format_source("".join(pieces)) == format_source(program)
 
 

@@ -160,6 +160,7 @@ def test_division_by_small_numbers_agrees_with_the_model(a: Pair, b: Pair) -> No
 
 
 @given(PAIRS)
+@settings(deadline=None)
 def test_negation_keeps_the_scale_and_makes_no_negative_zero(a: Pair) -> None:
     assert pair_from(number.negate(number_from(a))) == (-a[0], a[1])
 
@@ -243,7 +244,8 @@ def test_nothing_depends_on_the_current_context() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("12", "12"), ("1.50", "1.50"), ("+3", "3"), ("-3", "-3"), (".5", "0.5"), ("5.", "5"), ("-.5", "-0.5"),
+        ("12", "12"), ("1.50", "1.50"), ("+3", "3"), ("-3", "-3"), (".5", "0.5"), ("5.", "5"),
+        ("-.5", "-0.5"),
         ("1_000_000", "1000000"), ("1_0.2_5", "10.25"), ("007", "7"), ("-0", "0"), ("-0.00", "0.00"),
         ("  42 \n", "42"), ("\u00a07\u3000", "7"), ("0.00", "0.00"),
         ("79228162514264337593543950335", "79228162514264337593543950335"),
@@ -267,9 +269,9 @@ def test_a_text_reads_as_a_number(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", ".", "+", "-", "--1", "+-1", "1e5", "1E5", "0x10", "1.2.3", "1 2", "ஐந்து", "௧௨", "١", "²", "1,5", "_1", "1_",
-     "1_.5", "1._5", "1.5_", "_", "- 1", "NaN", "inf", "\x1c1", "79228162514264337593543950336", "9" * 40,
-     "79228162514264337593543950335.5"],
+    ["", " ", ".", "+", "-", "--1", "+-1", "1e5", "1E5", "0x10", "1.2.3", "1 2", "ஐந்து", "௧௨", "١", "²",
+     "1,5", "_1", "1_", "1_.5", "1._5", "1.5_", "_", "- 1", "NaN", "inf", "\x1c1",
+     "79228162514264337593543950336", "9" * 40, "79228162514264337593543950335.5"],
 )  # fmt: skip
 def test_a_text_that_is_no_decimal_reads_as_none(text: str) -> None:
     assert number.parse_number(text) is None
@@ -282,6 +284,7 @@ def test_a_numeral_of_a_million_digits_is_read_at_once() -> None:
 
 
 @given(PAIRS)
+@settings(deadline=None)
 def test_the_text_of_a_number_reads_as_that_number(pair: Pair) -> None:
     n = number_from(pair)
     assert pair_from(number.parse_number(number.scaled_text(n)) or 0) == pair or pair[0] == 0
@@ -289,6 +292,7 @@ def test_the_text_of_a_number_reads_as_that_number(pair: Pair) -> None:
 
 
 @given(PAIRS)
+@settings(deadline=None)
 def test_a_number_prints_without_exponent_and_trailing_zeros(pair: Pair) -> None:
     text = number.number_text(number_from(pair))
     assert set(text) <= set("-0123456789.")
@@ -302,6 +306,7 @@ def test_a_number_prints_without_exponent_and_trailing_zeros(pair: Pair) -> None
 
 
 @given(PAIRS, st.integers(0, 40))
+@settings(deadline=None)
 def test_rounding_goes_half_away_from_zero_and_adds_no_digits(pair: Pair, places: int) -> None:
     mantissa, scale = pair
     if places < scale:
@@ -312,6 +317,7 @@ def test_rounding_goes_half_away_from_zero_and_adds_no_digits(pair: Pair, places
 
 
 @given(PAIRS)
+@settings(deadline=None)
 def test_floor_and_ceiling_are_the_next_whole_numbers(pair: Pair) -> None:
     n, exact = number_from(pair), amount(pair)
     assert pair_from(number.floor(n)) == (exact.__floor__(), 0)
@@ -321,6 +327,7 @@ def test_floor_and_ceiling_are_the_next_whole_numbers(pair: Pair) -> None:
 
 
 @given(PAIRS, PAIRS.filter(lambda pair: pair[0] != 0))
+@settings(deadline=None)
 def test_a_remainder_is_exact_and_has_the_sign_of_the_divisor(a: Pair, b: Pair) -> None:
     exact = amount(a) % amount(b)
     expected = rounded(exact, max(a[1], b[1]))
@@ -375,9 +382,9 @@ def test_roots_logarithms_and_powers(found: Number | None, expected: str) -> Non
 
 @pytest.mark.parametrize(
     "found",
-    [number.sqrt(-1), number.ln(0), number.ln(-5), number.log10(0), number.exp(67), number.exp(MOST), number.power(0, -1),
-     number.power(2, 96), number.power(-8, Decimal("0.5")), number.power(10, 29), number.power(MOST, MOST),
-     number.power(Decimal("1.5"), MOST)],
+    [number.sqrt(-1), number.ln(0), number.ln(-5), number.log10(0), number.exp(67), number.exp(MOST),
+     number.power(0, -1), number.power(2, 96), number.power(-8, Decimal("0.5")), number.power(10, 29),
+     number.power(MOST, MOST), number.power(Decimal("1.5"), MOST)],
 )  # fmt: skip
 def test_what_has_no_answer_that_fits_is_none(found: Number | None) -> None:
     assert found is None
@@ -392,4 +399,4 @@ def test_a_root_multiplied_by_itself_is_near_the_number(pair: Pair) -> None:
     exact = amount((mantissa, scale)) ** 2
     # Half a unit of the last place, which is the 28th decimal or the 29th digit.
     slack = Fraction(1, 10**28) + amount((mantissa, scale)) / 10**27
-    assert abs(exact - amount(pair)) <= slack * max(1, 2 * amount((mantissa, scale)))
+    assert abs(exact - amount(pair)) <= slack * max(Fraction(1), 2 * amount((mantissa, scale)))

@@ -381,7 +381,7 @@ def test_a_number_that_grows_in_a_loop_stays_exact_or_overflows(start, step, ope
     a=st.integers(-5, 5),
     b=st.integers(-3, 3),
     limit=st.integers(0, 40),
-    power=st.sampled_from([1, 2**31, 2**63, 2**94, 10**20]),
+    power=st.sampled_from([1, 2**31, 2**63, 2**93, 10**20]),
 )
 def test_loops_over_great_whole_numbers_agree(a, b, limit, power) -> None:
     """The compiler may know bounds of loop variables: they must hold."""
@@ -618,7 +618,7 @@ ALL = (*ARRAYS, *RECORDS)
 PRINTS = "".join(f"அச்சு {name};\n" for name in (*ALL, *TEXTS))
 
 leaf = st.one_of(
-    st.tuples(st.just("value"), st.builds(Num, st.integers(0, 9))),
+    st.tuples(st.just("value"), st.integers(0, 9).map(Num)),
     st.tuples(st.just("value"), st.sampled_from(["", "க்", "b"])),
     st.tuples(st.just("name"), st.sampled_from(ALL)),
     st.tuples(st.just("element"), st.sampled_from(ARRAYS), st.integers(0, 2)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etamil_actors.errors import BudgetSpent, Fault
@@ -59,6 +59,7 @@ MIXED = st.text(st.sampled_from("aZ \n\t\rகஷா்ிஃ0௧₹é\u0301\u200
 
 
 @given(MIXED)
+@settings(deadline=None)
 def test_letters_agree_with_unicode(whole: str) -> None:
     expected = CLUSTER.findall(whole)
     assert text.letters(whole) == expected
@@ -66,6 +67,7 @@ def test_letters_agree_with_unicode(whole: str) -> None:
 
 
 @given(MIXED, st.integers(-3, 14), st.none() | st.integers(-3, 14))
+@settings(deadline=None)
 def test_slices_are_clipped(whole: str, start: int, end: int | None) -> None:
     expected = text.letters(whole)[max(0, start) : None if end is None else max(0, end)]
     assert text.slice_letters(whole, start, end) == "".join(expected)
@@ -85,6 +87,7 @@ def places(whole: str, part: str) -> list[int]:
 
 
 @given(MIXED, st.text(st.sampled_from("aகா்\r\n👩\u200d"), min_size=1, max_size=2), MIXED)
+@settings(deadline=None)
 def test_splitting_and_replacing_respect_letters(whole: str, part: str, new: str) -> None:
     found = places(whole, part)
     starts = [0, *(place + len(part) for place in found)]

@@ -451,11 +451,11 @@ class Expressions(Emitter):
             if two_kind.mask == kinds.INT and two_kind.low == two_kind.high != 0 and len(near) == 1:
                 # Not zero, and near: that settles a decimal too, without asking for the type.
                 near[0] = self.compare(
-                    self.keep(kept, self.binary(one, operator, two)), "<" if operator == "+" else ">",
+                    self.keep(kept, self.binary(one, operator, right[0])), "<" if operator == "+" else ">",
                     self.constant(_NEAR if operator == "+" else -_NEAR),
                 )
                 return self.choice(
-                    self.both(one_first, *near), self.name(kept), self.call(_ANY[operator], one, two)
+                    self.both(one_first, *near), self.name(kept), self.call(_ANY[operator], one, right[0])
                 )
             whole = near[0] if len(near) == 1 else self.both(*near)
             # A zero with decimals would disturb the scale, and is left to the helper.

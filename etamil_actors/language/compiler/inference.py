@@ -244,21 +244,25 @@ def _grown(old: Kind, kind: Kind, widen: bool, step: bool | None) -> Kind:
         return old
     kind = kinds.clipped(kind)
     if step and old.mask & kinds.INT and -kinds.FAR <= old.low and old.high <= kinds.FAR:
-        kind = Kind(kind.mask, max(kind.low, -kinds.FAR), min(kind.high, kinds.FAR))
+        kind = Kind(kind.mask, max(kind.low, -kinds.FAR), min(kind.high, kinds.FAR), kind.size)
     new = kinds.join(old, kind)
-    if not widen or not new.mask & kinds.INT or not old.mask & kinds.INT:
+    if not widen:
+        return new
+    if new.size > old.size:
+        new = Kind(new.mask, new.low, new.high, kinds.MOST)
+    if not new.mask & kinds.INT or not old.mask & kinds.INT:
         return new
     far = kinds.FAR if step else kinds.MOST
     low = new.low if new.low == old.low else (-far if new.low >= -far else -kinds.MOST)
     high = new.high if new.high == old.high else (far if new.high <= far else kinds.MOST)
-    return Kind(new.mask, low, high)
+    return Kind(new.mask, low, high, new.size)
 
 
 def of_number(node: nodes.Number) -> Kind:
     """The kind of a literal."""
     if type(node.value) is int:
         return kinds.whole(node.value)
-    return Kind(kinds.DECIMAL if node.value else kinds.ZERO, 0, 0)
+    return Kind(kinds.DECIMAL if node.value else kinds.ZERO, 0, 0, int(abs(node.value)) + 1)
 
 
 def combined(left: Kind, operator: str, right: Kind) -> Kind:

@@ -12,7 +12,7 @@ from typing import Final
 
 from etamil_actors.vm import limits, text
 from etamil_actors.vm.builtins.registry import implements, wrong_kind
-from etamil_actors.vm.convert import kind_of, number_of, text_of
+from etamil_actors.vm.convert import kind_of, number_of, texts_of
 from etamil_actors.vm.values import Number, TwoNamed, Value
 
 _NUMBERS: Final = frozenset({int, Decimal})
@@ -43,19 +43,7 @@ def sort(array: list[Value]) -> list[Value]:
     kinds = set(map(type, array))
     if kinds <= _NUMBERS or kinds == {str}:
         return sorted(array)
-    return [element for _, element in sorted(zip(_texts(array), array, strict=True), key=itemgetter(0))]
-
-
-def _texts(array: list[Value]) -> list[str]:
-    """The texts of all elements, which together must stay within the budget of one value."""
-    texts = []
-    made = 0
-    for element in array:
-        texts.append(text_of(element))
-        if type(element) is not str:
-            made += len(texts[-1])
-            limits.admit_text(made)
-    return texts
+    return [element for _, element in sorted(zip(texts_of(array), array, strict=True), key=itemgetter(0))]
 
 
 @implements("_sortByField")

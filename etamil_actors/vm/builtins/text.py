@@ -12,7 +12,7 @@ from etamil_actors.errors import Fault
 from etamil_actors.vm import limits, text
 from etamil_actors.vm.builtins.errors import failed
 from etamil_actors.vm.builtins.registry import implements
-from etamil_actors.vm.convert import text_of
+from etamil_actors.vm.convert import text_of, texts_of
 from etamil_actors.vm.values import Err, Ok, Value
 
 implements("_toString")(text_of)
@@ -39,13 +39,8 @@ def lower(value: str) -> str:
 @implements("_join")
 def join(array: list[Value], separator: str) -> str:
     """The texts of the elements with the separator between."""
-    pieces = []
-    # Counted on the way: the texts of ten thousand large arrays would not fit into memory.
-    length = len(separator) * (len(array) - 1)
-    for element in array:
-        pieces.append(text_of(element))
-        length += len(pieces[-1])
-        limits.admit_text(length)
+    pieces = texts_of(array)
+    limits.admit_text(sum(map(len, pieces)) + len(separator) * len(pieces))
     return separator.join(pieces)
 
 

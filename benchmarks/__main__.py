@@ -28,7 +28,8 @@ def main(words: list[str] | None = None) -> int:
         _write_numbers(given.json, lines, given.rounds)
     if given.json != "-":
         for subject, measured in lines.items():
-            print(f"{subject}: {_interpreter()}, {given.rounds} rounds\n\n{render(measured)}\n\n{verdict(measured)}\n")
+            print(f"{subject}: {_interpreter()}, {given.rounds} rounds", end="\n\n")
+            print(render(measured), verdict(measured), sep="\n\n", end="\n\n")
     return 0
 
 

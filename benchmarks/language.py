@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -27,10 +28,10 @@ from benchmarks.programs import (
     program_text,
     run_counterpart,
     run_program,
+    warm_up,
 )
 from benchmarks.rounds import doublings, medians, take_turns
 from benchmarks.table import Bar, Line, milliseconds, times
-from etamil_actors.vm.machine import Image
 
 REPOSITORY = FOLDER.parent.parent
 LARGE = 5000
@@ -57,7 +58,8 @@ WORKS = (
     Work("100 000 records copied with one change", "record_copy", counterparts.record_copy, 100_000, 1.6),
     Work("100 000 records sorted, whole numbers", "record_sort", counterparts.record_sort, 100_000, 1.6),
     Work(
-        "100 000 records sorted, decimals", "record_sort_decimal", counterparts.record_sort_decimal, 100_000, 1.6
+        "100 000 records sorted, decimals", "record_sort_decimal", counterparts.record_sort_decimal,
+        100_000, 1.6,
     ),
 )
 
@@ -93,23 +95,22 @@ def measure(rounds: int) -> list[Line]:
         ]
 
 
-def agreed(image: Image, counterpart: Counterpart, size: int) -> None:
+def agreed(kept: bytes, counterpart: Counterpart, size: int) -> None:
     """Insist that both sides do the same work."""
-    ours, theirs = run_program(image).lines, run_counterpart(counterpart, size).lines
+    ours, theirs = run_program(kept).lines, run_counterpart(counterpart, size).lines
     assert ours == theirs, f"{ours} is not {theirs}"
 
 
 def compare(work: Work, rounds: int) -> Line:
     """A program beside its counterpart."""
-    image = prepared(program_text(work.program, work.size))
-    agreed(image, work.counterpart, work.size)
+    kept = prepared(program_text(work.program, work.size))
+    agreed(kept, work.counterpart, work.size)
+    warm_up(work.counterpart)
     ours, theirs = medians(
-        rounds,
-        lambda: run_program(image).seconds,
-        lambda: run_counterpart(work.counterpart, work.size).seconds,
+        rounds, partial(_run_time, kept), partial(_counterpart_time, work.counterpart, work.size)
     )
     ratio = ours / theirs
-    numbers = {"ours": ours, "python": theirs}
+    numbers: dict[str, object] = {"ours": ours, "python": theirs}
     return Line(
         work.title, milliseconds(ours), milliseconds(theirs), times(ratio), Bar(work.bar), [ratio], numbers
     )
@@ -117,18 +118,25 @@ def compare(work: Work, rounds: int) -> Line:
 
 def grow(growth: Growth, rounds: int) -> Line:
     """A program at each size, the times of one round taken one after the other."""
-    images = {size: prepared(program_text(growth.program, size)) for size in GROWTH_SIZES}
-    for size, image in images.items():
-        agreed(image, growth.counterpart, size)
-    ours = medians(rounds, *[lambda image=image: run_program(image).seconds for image in images.values()])
-    theirs = medians(
-        rounds, *[lambda size=size: run_counterpart(growth.counterpart, size).seconds for size in GROWTH_SIZES]
-    )
+    programs = {size: prepared(program_text(growth.program, size)) for size in GROWTH_SIZES}
+    for size, kept in programs.items():
+        agreed(kept, growth.counterpart, size)
+    warm_up(growth.counterpart)
+    ours = medians(rounds, *[partial(_run_time, kept) for kept in programs.values()])
+    theirs = medians(rounds, *[partial(_counterpart_time, growth.counterpart, size) for size in programs])
     factors = doublings(ours)
     return Line(
         growth.title, _last(ours), _last(theirs), " ".join(f"{factor:.2f}" for factor in factors),
         GROWTH_BAR, factors, {"sizes": list(GROWTH_SIZES), "ours": ours, "python": theirs},
     )
+
+
+def _run_time(kept: bytes) -> float:
+    return run_program(kept).seconds
+
+
+def _counterpart_time(counterpart: Counterpart, size: int) -> float:
+    return run_counterpart(counterpart, size).seconds
 
 
 def _last(seconds: Sequence[float]) -> str:
@@ -200,7 +208,9 @@ def front_end(folder: Path, rounds: int) -> list[Line]:
             bar=Bar(10_000, "lines/s", least=True), judged=[lines / check],
             numbers={"lines": lines, "check": check},
         ),
-        Line(f"{title}: the same with loading our modules", _speed(lines, check + load), numbers={"load": load}),
+        Line(
+            f"{title}: the same with loading our modules", _speed(lines, check + load), numbers={"load": load}
+        ),
         Line(f"{title}: compiling them afterwards", _speed(lines, build), numbers={"compile": build}),
         Line(
             f"{title}: ready to run from the cache", milliseconds(ready), bar=Bar(10, "ms"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import process_time
 from typing import NoReturn
 
+from etamil_actors.language.program import keep, open_kept
 from etamil_actors.resources.system import SystemFiles
 from etamil_actors.script import Compiled, read_and_check
 from etamil_actors.vm.machine import Image, Machine
@@ -20,6 +21,9 @@ from etamil_actors.vm.machine import Image, Machine
 FOLDER = Path(__file__).resolve().parent / "programs"
 
 _SIZED = re.compile(r"(\d+)(?=\D*// size$)", re.MULTILINE)
+
+_WARM = 50
+_SMALL = 10
 
 Counterpart = Callable[[int, Callable[[str], object]], None]
 
@@ -71,15 +75,21 @@ def compiled(text: str, name: str = "benchmark.qmz") -> Compiled:
     return made
 
 
-def prepared(text: str) -> Image:
-    """A program that is ready to run."""
-    return Image(compiled(text).program())
+def prepared(text: str) -> bytes:
+    """A compiled program, as the cache keeps it."""
+    return keep(compiled(text).program(), ())
 
 
-def run_program(image: Image) -> Stopwatch:
-    """Run a program once."""
+def run_program(kept: bytes) -> Stopwatch:
+    """Run a program once, as a new process does.
+
+    CPython rewrites the code of what has run before into quicker, specialised instructions. The top level
+    of a program runs once, so it gets a new code object each time and has to warm up while it is measured.
+    """
+    found = open_kept(kept)
+    assert found is not None
     watch = Stopwatch()
-    Machine(image, watch, _refuse).run_top()  # type: ignore[arg-type]
+    Machine(Image(found[1]), watch, _refuse).run_top()  # type: ignore[arg-type]
     return watch
 
 
@@ -88,6 +98,12 @@ def run_counterpart(counterpart: Counterpart, size: int) -> Stopwatch:
     watch = Stopwatch()
     counterpart(size, watch.write)
     return watch
+
+
+def warm_up(counterpart: Counterpart) -> None:
+    """Run it on something small until CPython has specialised it."""
+    for _ in range(_WARM):
+        run_counterpart(counterpart, _SMALL)
 
 
 def _refuse(effect: object) -> NoReturn:

@@ -1,14 +1,14 @@
 """Measuring side by side.
 
 What is compared takes turns within one run — ours, Python, Python, ours … — so that whatever else the
-machine does meets both alike. The median of the rounds counts. A first round of each, in which CPython
-specialises its code, is thrown away.
+machine does meets both alike. The median of the rounds counts; a first round of each is thrown away.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from statistics import median
 
 Measure = Callable[[], float]
@@ -35,4 +35,4 @@ def medians(rounds: int, *measures: Measure) -> list[float]:
 
 def doublings(seconds: Sequence[float]) -> list[float]:
     """How much longer each takes than the one before."""
-    return [longer / shorter for shorter, longer in zip(seconds, seconds[1:], strict=False)]
+    return [longer / shorter for shorter, longer in pairwise(seconds)]

@@ -50,8 +50,9 @@ class Line(NamedTuple):
 
     def plain(self) -> dict[str, object]:
         """The line as it is written with ``--json``."""
-        bar = None if self.bar is None else {"value": self.bar.value, "unit": self.bar.unit, "least": self.bar.least}
-        return {"work": self.work, "bar": bar, "judged": list(self.judged), "met": self.is_met, **self.numbers}
+        bar = None if self.bar is None else self.bar._asdict()
+        verdict = {"bar": bar, "judged": list(self.judged), "met": self.is_met}
+        return {"work": self.work, **verdict, **self.numbers}
 
 
 def render(lines: Sequence[Line]) -> str:

@@ -44,6 +44,10 @@ class Clock(Protocol):
         """Seconds since some moment; never goes back. For measuring."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Let so much time go by."""
+        ...
+
 
 class Random(Protocol):
     """What nobody can foresee, unless it is simulated."""

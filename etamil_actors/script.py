@@ -14,8 +14,9 @@ import os
 import sys
 import time
 
-from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, ProgramEnd
-from etamil_actors.store import digest, read_program, write_program
+from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, OutputClosed, ProgramEnd
+from etamil_actors.language.program import digest
+from etamil_actors.store import read_program, write_program
 from etamil_actors.vm import effects
 from etamil_actors.vm.machine import Choose, Image, Machine, OpenBlock, Slice
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from etamil_actors.language.problems import Problem
     from etamil_actors.language.program import Program
     from etamil_actors.language.source import SourceMap
-    from etamil_actors.store import Digests
     from etamil_actors.ports import Clock, Console, Environment, Files, Programs, Random
+    from etamil_actors.store import Digests
     from etamil_actors.vm.effects import Effect
     from etamil_actors.vm.values import Value
 
@@ -106,6 +107,8 @@ class ScriptWorld:
         self.wall_time: Callable[[], Decimal] = clock.wall
         self.environment = environment.get
         self.budget: Budget | None = None
+        self.keys: dict[str, bytes] = {}
+        """Keys made for this process, where none was configured."""
 
     def warn(self, text: str) -> None:
         """Tell the operator something."""
@@ -152,7 +155,7 @@ _DEEDS: dict[type, Callable[[ScriptWorld, Any], Any]] = {
     ),
     effects.ReadLine: lambda world, effect: world.console.read_line(),
     effects.InThread: lambda world, effect: effect.function(*effect.arguments),
-    effects.Sleep: lambda world, effect: time.sleep(effect.seconds),
+    effects.Sleep: lambda world, effect: world.clock.sleep(effect.seconds),
 }
 
 
@@ -174,13 +177,31 @@ def _choose(world: ScriptWorld, effect: Choose) -> Any:
     raise _needs_service("தேர்வு")
 
 
-_SILENT = frozenset(("_listen", "_onRequest", "_application", "_startApplication", "_runTests", "start_server"))
+_SILENT = frozenset(
+    ("_listen", "_onRequest", "_application", "_startApplication", "_runTests", "start_server")
+)
 """Words that start a service or its tests; ``run`` accepts them and goes on."""
 
 _OF_REQUESTS = {
-    "respond": "பதில்", "respond_json": "ஜேசான்_உரை",
-    **{key: key for key in ("_request", "_session", "_setSession", "_endSession", "_setCookie", "_stream",
-                            "_live", "_wsReceive", "_wsSend", "_firstParameter", "_respondFile", "_saveUpload")},
+    "respond": "பதில்",
+    "respond_json": "ஜேசான்_உரை",
+    **{
+        key: key
+        for key in (
+            "_request",
+            "_session",
+            "_setSession",
+            "_endSession",
+            "_setCookie",
+            "_stream",
+            "_live",
+            "_wsReceive",
+            "_wsSend",
+            "_firstParameter",
+            "_respondFile",
+            "_saveUpload",
+        )
+    },
 }
 """Words that mean the request at hand, which a script never has."""
 
@@ -206,7 +227,7 @@ class Budget:
     def __enter__(self) -> Budget:
         self._start = time.process_time()
         if self.seconds:
-            import _signal
+            import _signal  # type: ignore[import-not-found]
 
             pause = min(1 / LOOKS_PER_SECOND, self.seconds / 2)
             try:
@@ -301,7 +322,12 @@ def read_and_check(
     main = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     digests = [(os.path.abspath(name), digest(main))]
     loaded = load(
-        name, text, read=reader(files, digests), canonical=os.path.realpath, folder=folder, search=search,
+        name,
+        text,
+        read=reader(files, digests),
+        canonical=os.path.realpath,
+        folder=folder,
+        search=search,
         library=LIBRARY,
     )
     problems = list(loaded.problems)
@@ -437,7 +463,9 @@ def _program_of(path: str, options: RunOptions, world: ScriptWorld) -> Program |
 
 
 _LEFT_OUT = {
-    "route": ("வழிகள்", "routes"), "every": ("இடைவெளிகள்", "periodic blocks"), "job": ("பணிகள்", "jobs"),
+    "route": ("வழிகள்", "routes"),
+    "every": ("இடைவெளிகள்", "periodic blocks"),
+    "job": ("பணிகள்", "jobs"),
 }
 
 
@@ -473,6 +501,8 @@ def _watched(
         outcome.fault, outcome.status = fault, 1
         world.console.flush()
         world.warn(fault_text(fault))
+    except OutputClosed as closed:
+        raise closed.trouble from None
     except ProgramEnd as end:
         outcome.status = 1
         world.warn(f"✗ {end}")
@@ -492,7 +522,9 @@ def fault_text(fault: Fault) -> str:
         inside = f"  {frame.function}()" if frame.function else ""
         lines.append(f"    {where}  (line {frame.line}, column {frame.column}){inside}")
     if fault.code == "budget.time":
-        lines.append("    வரம்பை மாற்ற: --seconds N; 0 என்றால் வரம்பில்லை  (to change the limit: --seconds N; 0 for none)")
+        lines.append(
+            "    வரம்பை மாற்ற: --seconds N; 0 என்றால் வரம்பில்லை  (to change the limit: --seconds N; 0 for none)"
+        )
     if fault.earlier is not None:
         lines.append(f"    ← {fault.earlier.message}  [{fault.earlier.code}]")
     return "\n".join(lines)
@@ -540,7 +572,9 @@ def run_text(
     return outcome
 
 
-def check_text(text: str | bytes, *, name: str = "test.qmz", files: Mapping[str, str] | None = None) -> Outcome:
+def check_text(
+    text: str | bytes, *, name: str = "test.qmz", files: Mapping[str, str] | None = None
+) -> Outcome:
     """Check a text without running it: status 1 when it has errors."""
     from etamil_actors.language.problems import LoadFailed
     from etamil_actors.resources.system import SimulatedFiles

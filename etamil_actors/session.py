@@ -70,8 +70,13 @@ class Session:
             return [expression]
         world = self._world
         loaded = load(
-            f"<{self._inputs}>", text, read=reader(world.files, []), canonical=os.path.realpath,
-            folder=os.curdir, search=search_path(world.variables), library=LIBRARY,
+            f"<{self._inputs}>",
+            text,
+            read=reader(world.files, []),
+            canonical=os.path.realpath,
+            folder=os.curdir,
+            search=search_path(world.variables),
+            library=LIBRARY,
         )
         if not loaded.is_sound:
             raise LoadFailed(loaded.problems, loaded.sources)
@@ -83,7 +88,9 @@ class Session:
 
     def _expression(self, text: str) -> nodes.Statement | None:
         """The input as one expression, if it is one."""
-        stripped = text.strip().rstrip(";")
+        stripped = text.strip()
+        ended = stripped.endswith(";")
+        stripped = stripped.rstrip(";")
         source = Source(f"<{self._inputs}>", stripped, self._sources.add("", "").base)
         tokens, problems = lex(source)
         if any(problem.severity == "error" for problem in problems):
@@ -91,6 +98,8 @@ class Session:
         expression, problems = parse_expression(tokens, source)
         if expression is None or any(problem.severity == "error" for problem in problems):
             return None
+        if ended and isinstance(expression, nodes.Name):
+            return None  # ``x;`` is a declaration
         added = self._sources.add(source.name, stripped)
         _shift(expression, added.base - source.base)
         name = nodes.Identifier(expression.start, expression.end, _ANSWER)

@@ -11,21 +11,12 @@ from __future__ import annotations
 import os
 import sys
 
-from etamil_actors.language.program import Program, keep, open_kept
+from etamil_actors.language.program import Program, digest, keep, open_kept
 
 FOLDER = "__qmc__"
 _OTHERS_MAY_WRITE = 0o022
 
 Digests = tuple[tuple[str, bytes], ...]
-
-
-def digest(text: bytes) -> bytes:
-    """The fingerprint of a source file."""
-    try:
-        from _blake2 import blake2b  # hashlib loads OpenSSL, which costs more than the whole cache
-    except ImportError:
-        from hashlib import blake2b
-    return blake2b(text, digest_size=20).digest()
 
 
 def place_of(path: str) -> str:

@@ -19,7 +19,18 @@ FILE_MARK = "<etamil>"
 FORMAT = 1
 MAGIC = b"qmc1"
 _TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{FORMAT}".encode()
+_HEAD = MAGIC + bytes([len(_TAG)]) + _TAG
+_DIGEST = 20
 _LINE_BITS = 20
+
+
+def digest(data: bytes) -> bytes:
+    """The fingerprint of a source file, or of a kept program."""
+    try:
+        from _blake2 import blake2b  # hashlib loads OpenSSL, which costs more than the whole cache
+    except ImportError:
+        from hashlib import blake2b
+    return blake2b(data, digest_size=_DIGEST).digest()
 
 
 def pack(file: int, line: int) -> int:
@@ -79,17 +90,18 @@ class Program(NamedTuple):
 def keep(program: Program, digests: tuple[tuple[str, bytes], ...]) -> bytes:
     """The bytes of a kept program. ``digests`` name every file it was made from."""
     body = marshal.dumps((digests, _plain(program)))  # type: ignore[arg-type]
-    return MAGIC + bytes([len(_TAG)]) + _TAG + len(body).to_bytes(8, "little") + body
+    return _HEAD + digest(body) + body
 
 
 def open_kept(data: bytes) -> tuple[tuple[tuple[str, bytes], ...], Program] | None:
     """What ``keep`` made, or None when these bytes are anything else."""
-    head = MAGIC + bytes([len(_TAG)]) + _TAG
-    start = len(head) + 8
-    if not data.startswith(head) or len(data) != start + int.from_bytes(data[len(head) : start], "little"):
+    start = len(_HEAD) + _DIGEST
+    body = data[start:]
+    # A flipped bit in bytecode can bring the interpreter down, so the body is compared first.
+    if not data.startswith(_HEAD) or digest(body) != data[len(_HEAD) : start]:
         return None
     try:
-        digests, parts = marshal.loads(data[start:])
+        digests, parts = marshal.loads(body)
         return digests, _program(parts)
     except (ValueError, EOFError, TypeError):
         return None
@@ -106,7 +118,10 @@ def _program(parts: tuple[object, ...]) -> Program:
     if not isinstance(code, CodeType) or not isinstance(counted, bool):
         raise TypeError("no program")
     return Program(
-        code, files, shared, decimals,  # type: ignore[arg-type]
+        code,
+        files,
+        shared,
+        decimals,  # type: ignore[arg-type]
         tuple(_row(type) for type in types),  # type: ignore[attr-defined]
         tuple(
             ShapeRow(name, tuple(_row(field) for field in fields), methods)

@@ -60,6 +60,10 @@ class SystemClock:
         """Seconds since some moment; never goes back."""
         return time.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(max(0.0, seconds))
+
 
 class SimulatedClock:
     """A clock that stands still until somebody moves it."""
@@ -83,6 +87,10 @@ class SimulatedClock:
         if seconds < 0:
             raise ValueError("a clock does not go back")
         self._nanoseconds += round(seconds * 1e9)
+
+    def sleep(self, seconds: float) -> None:
+        """Move on at once: nobody waits in a simulation."""
+        self.advance(max(0.0, seconds))
 
 
 # ── randomness ──────────────────────────────────────────────────────────────────────────────────────

@@ -115,7 +115,13 @@ def _retry(machine: Machine, arguments: Sequence[Value]) -> Word:
     attempts, pause, codes = _ATTEMPTS, _FIRST_PAUSE, None
     options = arguments[0] if arguments else {}
     if not isinstance(options, dict):
-        raise Fault("value.kind", name="மீள்முயற்சி", wanted_ta="விருப்பங்களின் பொருள்", wanted_en="a record of options", kind=kind_of(options))
+        raise Fault(
+            "value.kind",
+            name="மீள்முயற்சி",
+            wanted_ta="விருப்பங்களின் பொருள்",
+            wanted_en="a record of options",
+            kind=kind_of(options),
+        )
     for key, value in options.items():
         option = canonical_option(key)
         if option == "attempts":

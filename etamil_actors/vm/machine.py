@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, localcontext
 from typing import Any, Final
 
-from etamil_actors.errors import BudgetSpent, Fault, InternalError
+from etamil_actors.errors import BudgetSpent, Fault, InternalError, OutputClosed
 from etamil_actors.language.program import FieldRow, Program
 from etamil_actors.vm import operations
 from etamil_actors.vm.builtins import registry
@@ -108,7 +108,7 @@ class Image:
         names.update((name, Decimal(digits)) for name, digits in program.decimals)
         names.update(("S_" + name, shape) for name, shape in self.shapes.items())
         names.update((f"T{number}", _field(row)) for number, row in enumerate(program.types))
-        exec(program.code, names)  # noqa: S102 - our own generated code
+        exec(program.code, names)
         self.make: Any = names["machine"]
 
 
@@ -128,7 +128,9 @@ class Machine:
     refs = staticmethod(sys.getrefcount)
     len_ = staticmethod(len)
 
-    def __init__(self, image: Image, world: World, performer: Performer, *, depth: int = CALL_DEPTH, steps: int = 0) -> None:
+    def __init__(
+        self, image: Image, world: World, performer: Performer, *, depth: int = CALL_DEPTH, steps: int = 0
+    ) -> None:
         self.image = image
         self.program = image.program
         self.world = world
@@ -140,8 +142,15 @@ class Machine:
         self.declared: dict[int, tuple[Value, ...]] = {}
         """What the program declared, by the number of the declaration, with its options."""
         (
-            self._top, self.save, self.restore, self.interrupt, self.calm, self._bodies, self.functions,
-            self.methods, self._set_steps,
+            self._top,
+            self.save,
+            self.restore,
+            self.interrupt,
+            self.calm,
+            self._bodies,
+            self.functions,
+            self.methods,
+            self._set_steps,
         ) = image.make(self)
 
     # ---- running ----------------------------------------------------------------------
@@ -216,7 +225,11 @@ class Machine:
 
     def print_(self, value: Value) -> None:
         """அச்சு."""
-        self.world.write((value if type(value) is str else text_of(value)) + "\n")
+        line = (value if type(value) is str else text_of(value)) + "\n"
+        try:
+            self.world.write(line)
+        except OSError as trouble:
+            raise OutputClosed(trouble) from None
 
     def declare(self, number: int, options: tuple[Value, ...]) -> None:
         """The top level came past a declaration."""
@@ -227,8 +240,8 @@ class Machine:
         from etamil_actors.vm.builtins.errors import caught_record
 
         fault = fault_of(problem, self.program.files, self.depth, callers=True)
-        if fault.code in ("expectation", "internal"):
-            raise problem
+        if fault.code == "internal" and fault is not problem:
+            raise problem  # our mistake, not the program's
         return caught_record(fault)
 
     def final_begins(self) -> None:
@@ -278,7 +291,9 @@ class Machine:
             return self.service("method", (target, name, tuple(arguments)))
         raise Fault("record.kind", kind=kind_of(target), field=name)
 
-    def _call_of_record(self, target: dict[str, Value], name: str, arguments: Sequence[Value], depth: int) -> Value:
+    def _call_of_record(
+        self, target: dict[str, Value], name: str, arguments: Sequence[Value], depth: int
+    ) -> Value:
         if isinstance(target, Shaped):
             method = self.methods.get(f"{target.shape.name}.{name}")
             if method is not None:
@@ -297,7 +312,9 @@ class Machine:
         """Call something that should be a function."""
         return operations.call_value(value, arguments, depth, name)
 
-    def call_variable(self, value: Value, fallback: Value, arguments: Sequence[Value], depth: int, name: str) -> Value:
+    def call_variable(
+        self, value: Value, fallback: Value, arguments: Sequence[Value], depth: int, name: str
+    ) -> Value:
         """Call by a name that a variable and a function share."""
         return operations.call_variable(value, fallback, arguments, depth, name)
 
@@ -351,7 +368,7 @@ class Run:
     """One activity of a machine in a greenlet of its own."""
 
     def __init__(self, machine: Machine, entry: Callable[..., Value], *arguments: Value) -> None:
-        from greenlet import greenlet, getcurrent
+        from greenlet import getcurrent, greenlet
 
         self._machine = machine
         self._getcurrent = getcurrent

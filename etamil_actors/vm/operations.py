@@ -220,7 +220,8 @@ def _insist(shape: ShapeInfo, info: FieldInfo, value: Value) -> None:
     tamil, english = _WORDS.get(info.kind, (info.shape, info.shape))
     kind = convert.kind_of(value)
     raise _misfit(
-        shape, f"புலம் ‘{info.name}’ {tamil} வகையாக இருக்க வேண்டும்; {kind} கிடைத்தது",
+        shape,
+        f"புலம் ‘{info.name}’ {tamil} வகையாக இருக்க வேண்டும்; {kind} கிடைத்தது",
         f"the field ‘{info.name}’ must be {english}, not {kind}",
     )
 
@@ -248,7 +249,9 @@ def shape_from(shape: ShapeInfo, base: Value, fields: dict[str, Value]) -> Shape
     """``Shape{…, ..base}``."""
     if not isinstance(base, Shaped) or base.shape.name != shape.name:
         kind = convert.kind_of(base)
-        raise _misfit(shape, f"‘..’-க்குப் பின் இதே வடிவம் தேவை; {kind} கிடைத்தது", f"‘..’ wants the same shape, not {kind}")
+        raise _misfit(
+            shape, f"‘..’-க்குப் பின் இதே வடிவம் தேவை; {kind} கிடைத்தது", f"‘..’ wants the same shape, not {kind}"
+        )
     return shape_literal(shape, {**{n: v for n, v in base.items() if n not in fields}, **fields})
 
 
@@ -349,18 +352,44 @@ def finish(turns: Any) -> None:
 NAMES: Final[dict[str, object]] = {
     "__builtins__": {},
     "__name__": "etamil",
-    "ALONE": _alone(), "ELEMENTS": ELEMENTS, "LETTERS": VALUE_BYTES,
-    "UNSET": UNSET, "Ok": Ok, "Function": Function, "Propagate": Propagate,
+    "ALONE": _alone(),
+    "ELEMENTS": ELEMENTS,
+    "LETTERS": VALUE_BYTES,
+    "UNSET": UNSET,
+    "Ok": Ok,
+    "Function": Function,
+    "Propagate": Propagate,
     "Speculation": (ArithmeticError, TypeError, LookupError),
-    "Exception_": Exception, "NameError_": NameError,
-    "add": number.add, "subtract": number.subtract, "multiply": number.multiply, "divide": number.divide,
-    "add_any": convert.add_any, "subtract_any": convert.subtract_any, "multiply_any": convert.multiply_any,
-    "divide_any": convert.divide_any, "joined": joined, "folded": folded, "fit": fit, "too_long": too_long,
-    "equal": convert.equal, "less": convert.less, "less_equal": convert.less_equal,
-    "greater": convert.greater, "greater_equal": convert.greater_equal,
-    "index_any": index_any, "field_any": field_any, "set_index": set_index, "set_field": set_field,
-    "first_keys": first_keys, "shape_literal": shape_literal, "shape_from": shape_from,
-    "shape_convert": shape_convert, "question": question, "wrong_count": wrong_count,
-    "return_outside": return_outside, "not_provided": not_provided,
+    "Exception_": Exception,
+    "NameError_": NameError,
+    "add": number.add,
+    "subtract": number.subtract,
+    "multiply": number.multiply,
+    "divide": number.divide,
+    "add_any": convert.add_any,
+    "subtract_any": convert.subtract_any,
+    "multiply_any": convert.multiply_any,
+    "divide_any": convert.divide_any,
+    "joined": joined,
+    "folded": folded,
+    "fit": fit,
+    "too_long": too_long,
+    "equal": convert.equal,
+    "less": convert.less,
+    "less_equal": convert.less_equal,
+    "greater": convert.greater,
+    "greater_equal": convert.greater_equal,
+    "index_any": index_any,
+    "field_any": field_any,
+    "set_index": set_index,
+    "set_field": set_field,
+    "first_keys": first_keys,
+    "shape_literal": shape_literal,
+    "shape_from": shape_from,
+    "shape_convert": shape_convert,
+    "question": question,
+    "wrong_count": wrong_count,
+    "return_outside": return_outside,
+    "not_provided": not_provided,
 }
 """What generated code can name, apart from its own functions and what the machine gives it."""

@@ -23,9 +23,9 @@ from etamil_actors.script import Outcome, check_text, run_text
 from tests.golden.cases import HERE, MAIN, Case, all_cases
 
 SWEEP = int(os.environ.get("ETAMIL_SWEEP", "0"))
-CHECKED = SWEEP or 40
+CHECKED = SWEEP or 400
 """One mutation of so many is checked, …"""
-RUN = CHECKED * 5
+RUN = CHECKED * 3
 """… and one of so many is run."""
 GROUPS = 16
 

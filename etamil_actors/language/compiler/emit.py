@@ -185,9 +185,7 @@ class Emitter:
         self._put(node)
         return node
 
-    def when(
-        self, test: ast.expr, then: list[ast.stmt], otherwise: list[ast.stmt] | None = None
-    ) -> ast.stmt:
+    def when(self, test: ast.expr, then: list[ast.stmt], otherwise: list[ast.stmt] | None = None) -> ast.stmt:
         """``if``."""
         node = ast.If(test, then, otherwise or [])
         self._put(node)

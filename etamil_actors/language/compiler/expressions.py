@@ -220,7 +220,9 @@ class Expressions(Emitter):
         if unit is not None:
             return self.unit_value(unit, "f_" + name)
         if name in self.units.agents:
-            return self.call("agent_value", self.constant(name), self.constant(len(self.units.agents[name].parameters)))
+            return self.call(
+                "agent_value", self.constant(name), self.constant(len(self.units.agents[name].parameters))
+            )
         builtin = BUILTIN_OF.get(name)
         if builtin is None:
             return None
@@ -233,9 +235,14 @@ class Expressions(Emitter):
         node = unit.node
         task = isinstance(node, nodes.Function) and node.task
         return self.call(
-            "Function", self.name(function), self.constant(unit.name), self.constant(len(unit.parameters)),
-            self.constant(unit.index), self.group([]),
-            self.constant(isinstance(node, nodes.Function) and node.takes_self), self.constant(task),
+            "Function",
+            self.name(function),
+            self.constant(unit.name),
+            self.constant(len(unit.parameters)),
+            self.constant(unit.index),
+            self.group([]),
+            self.constant(isinstance(node, nodes.Function) and node.takes_self),
+            self.constant(task),
         )
 
     def _lambda(self, node: nodes.Lambda) -> Made:
@@ -251,8 +258,12 @@ class Expressions(Emitter):
                 own = self.choice(self.compare(own, "is", self.name("UNSET")), self.constant(None), own)
             captured.append(own)
         return self.call(
-            "Function", self.call(f"l_{unit.index}", *captured), self.constant(""),
-            self.constant(len(unit.parameters)), self.constant(unit.index), self.group(captured),
+            "Function",
+            self.call(f"l_{unit.index}", *captured),
+            self.constant(""),
+            self.constant(len(unit.parameters)),
+            self.constant(unit.index),
+            self.group(captured),
         )
 
     def _type(self, node: nodes.TypeValue) -> Made:
@@ -318,7 +329,9 @@ class Expressions(Emitter):
             return self.choice(self.is_type(two, "int_"), self.compare(one, operator, two), sure)
         return sure
 
-    def _equality(self, one: ast.expr, one_kind: Kind, operator: str, two: ast.expr, two_kind: Kind) -> ast.expr:
+    def _equality(
+        self, one: ast.expr, one_kind: Kind, operator: str, two: ast.expr, two_kind: Kind
+    ) -> ast.expr:
         if one_kind.is_only(NUMBER) and two_kind.is_only(NUMBER):
             return self.compare(one, operator, two)
         if one_kind.is_only(kinds.TEXT) or two_kind.is_only(kinds.TEXT):
@@ -388,7 +401,9 @@ class Expressions(Emitter):
         if not numeric:
             return self._uncertain(left, operator, right), result
         exact = (
-            kinds.product(one_kind, two_kind) if operator == "*" else kinds.total(one_kind, two_kind, operator)
+            kinds.product(one_kind, two_kind)
+            if operator == "*"
+            else kinds.total(one_kind, two_kind, operator)
         )
         if exact.mask == kinds.INT:
             return self._checked(self.binary(one, operator, two), exact), result
@@ -451,7 +466,8 @@ class Expressions(Emitter):
             if two_kind.mask == kinds.INT and two_kind.low == two_kind.high != 0 and len(near) == 1:
                 # Not zero, and near: that settles a decimal too, without asking for the type.
                 near[0] = self.compare(
-                    self.keep(kept, self.binary(one, operator, right[0])), "<" if operator == "+" else ">",
+                    self.keep(kept, self.binary(one, operator, right[0])),
+                    "<" if operator == "+" else ">",
                     self.constant(_NEAR if operator == "+" else -_NEAR),
                 )
                 return self.choice(
@@ -507,7 +523,9 @@ class Expressions(Emitter):
             if _is_simple(target) and whole:
                 self.speculated = True
                 bare = self.item(target, index)
-                return self.choice(self.is_type(target, "list_"), bare, self.call("index_any", target, index)), ANY
+                return self.choice(
+                    self.is_type(target, "list_"), bare, self.call("index_any", target, index)
+                ), ANY
         return self.call("index_any", target, index), ANY
 
     def _field(self, node: nodes.Field) -> Made:
@@ -525,7 +543,9 @@ class Expressions(Emitter):
         kept = self.temporary()
         good = self.compare(self.call("type_", self.keep(kept, target)), "is", self.name("Ok"))
         return (
-            self.choice(good, self.attribute(self.name(kept), "value"), self.call("question", self.name(kept))),
+            self.choice(
+                good, self.attribute(self.name(kept), "value"), self.call("question", self.name(kept))
+            ),
             ANY,
         )
 
@@ -682,7 +702,9 @@ class Expressions(Emitter):
 
     def _call_with_block(self, node: nodes.Call) -> Made:
         builtin = None
-        if isinstance(node.callee, nodes.Name) and not self.inference.is_variable(self.unit, node.callee.text):
+        if isinstance(node.callee, nodes.Name) and not self.inference.is_variable(
+            self.unit, node.callee.text
+        ):
             if node.callee.text not in self.units.functions:
                 builtin = BUILTIN_OF.get(node.callee.text)
         if builtin is None or builtin.takes != "body":

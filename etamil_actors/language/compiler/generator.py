@@ -37,13 +37,43 @@ from etamil_actors.language.program import FILE_MARK, Declaration, FieldRow, Pro
 from etamil_actors.language.source import SourceMap, clusters
 
 _FROM_MACHINE = (
-    "tick", "deep", "print_", "service", "declare", "caught", "call_method", "call_value", "call_variable",
-    "builtin_value", "agent_value", "start_agent", "body_value", "open_block", "choose", "iterate", "finish",
-    "read_input", "open_file", "close_file", "read_file", "count_rows", "append_line", "not_in_block",
-    "final_begins", "final_ends",
+    "tick",
+    "deep",
+    "print_",
+    "service",
+    "declare",
+    "caught",
+    "call_method",
+    "call_value",
+    "call_variable",
+    "builtin_value",
+    "agent_value",
+    "start_agent",
+    "body_value",
+    "open_block",
+    "choose",
+    "iterate",
+    "finish",
+    "read_input",
+    "open_file",
+    "close_file",
+    "read_file",
+    "count_rows",
+    "append_line",
+    "not_in_block",
+    "final_begins",
+    "final_ends",
     # Asked so often that the faster closure names are worth their place.
-    "type_", "int_", "str_", "list_", "dict_", "refs", "len_",
-    "out_of_steps", "undefined", "unknown_call",
+    "type_",
+    "int_",
+    "str_",
+    "list_",
+    "dict_",
+    "refs",
+    "len_",
+    "out_of_steps",
+    "undefined",
+    "unknown_call",
 )
 
 
@@ -91,7 +121,11 @@ class _Places:
                     offset += len(cluster)
             self._columns[number, line] = starts
         if starts:
-            column = bisect_right(starts, column) - 1 if column <= starts[-1] else len(starts) - (column == starts[-1])
+            column = (
+                bisect_right(starts, column) - 1
+                if column <= starts[-1]
+                else len(starts) - (column == starts[-1])
+            )
         return pack(number, line), max(column, 0)
 
 
@@ -142,7 +176,9 @@ class _Generator(Emitter):
         shared = sorted(self.units.shared)
         functions = [stmt for unit in self.units.all for stmt in self._unit(unit)]
         self.line, self.column, self.end_line, self.end_column = 1, 0, 1, 0
-        body: list[ast.stmt] = [self.assign(name, self.attribute(self.name("M"), name)) for name in _FROM_MACHINE]
+        body: list[ast.stmt] = [
+            self.assign(name, self.attribute(self.name("M"), name)) for name in _FROM_MACHINE
+        ]
         body.extend(
             self.assign("B" + key, self.call(self.attribute(self.name("M"), "link"), self.constant(key)))
             for key in self.builtins
@@ -194,7 +230,9 @@ class _Generator(Emitter):
         return (name.value if isinstance(name, nodes.Text) else ""), ""
 
     def _shape(self, shape: nodes.Shape) -> ShapeRow:
-        methods = tuple((method.name.text, method.takes_self, len(method.parameters)) for method in shape.methods)
+        methods = tuple(
+            (method.name.text, method.takes_self, len(method.parameters)) for method in shape.methods
+        )
         fields = tuple(field_row(field.name.text, field.type) for field in shape.fields)
         return ShapeRow(shape.name.text, fields, methods)
 
@@ -230,7 +268,8 @@ class _Generator(Emitter):
     def _choose_version(self, unit: Unit, special: Version, names: list[str]) -> ast.stmt:
         tests = [
             self.compare(self.call("type_", self.name("v_" + name)), "is", self.name("int_"))
-            for name in unit.parameters if name in special.whole
+            for name in unit.parameters
+            if name in special.whole
         ]
         test = tests[0] if len(tests) == 1 else self.both(*tests)
         call = self.call("i_" + unit.name, *[self.name(name) for name in names], self.name("d"))
@@ -286,7 +325,9 @@ class _Generator(Emitter):
             taken = f"t{place}"
             save.append(
                 self.attempt(
-                    [self.assign(taken, self.name(name))], "NameError_", None,
+                    [self.assign(taken, self.name(name))],
+                    "NameError_",
+                    None,
                     [self.assign(taken, self.name("UNSET"))],
                 )
             )
@@ -338,7 +379,9 @@ class _Generator(Emitter):
                 keys.append(self.constant(unit.index))
                 bodies.append(self.name(f"b_{unit.index}"))
         writer = _Writer(self, self.inference.general[0])
-        functions = {name: writer.unit_value(unit, "f_" + name) for name, unit in self.units.functions.items()}
+        functions = {
+            name: writer.unit_value(unit, "f_" + name) for name, unit in self.units.functions.items()
+        }
         methods = {
             f"{shape}.{name}": writer.unit_value(unit, f"f_{unit.name}")
             for (shape, name), unit in self.units.methods.items()
@@ -346,13 +389,19 @@ class _Generator(Emitter):
         for table in (functions, methods):
             for value in table.values():
                 ast.fix_missing_locations(value)
-        return self.group([
-            self.name("top"), self.name("save"), self.name("restore"), self.name("interrupt"), self.name("calm"),
-            self.record(keys, bodies),
-            self.record([self.constant(name) for name in functions], list(functions.values())),
-            self.record([self.constant(name) for name in methods], list(methods.values())),
-            self.name("set_steps") if self.counted else self.constant(None),
-        ])
+        return self.group(
+            [
+                self.name("top"),
+                self.name("save"),
+                self.name("restore"),
+                self.name("interrupt"),
+                self.name("calm"),
+                self.record(keys, bodies),
+                self.record([self.constant(name) for name in functions], list(functions.values())),
+                self.record([self.constant(name) for name in methods], list(methods.values())),
+                self.name("set_steps") if self.counted else self.constant(None),
+            ]
+        )
 
 
 def _compiled(tree: ast.Module) -> CodeType:

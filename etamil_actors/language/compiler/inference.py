@@ -31,7 +31,10 @@ _ROUNDS_BEFORE_WIDENING = 3
 _ROUNDS = 14
 _PURE_GROUPS = frozenset(("collections", "results", "numbers", "text", "json", "dates", "everyday"))
 _ANSWERS = {
-    "number": kinds.NUMERIC, "text": kinds.IS_TEXT, "boolean": kinds.IS_BOOL, "array": kinds.IS_ARRAY,
+    "number": kinds.NUMERIC,
+    "text": kinds.IS_TEXT,
+    "boolean": kinds.IS_BOOL,
+    "array": kinds.IS_ARRAY,
     "result": kinds.IS_OTHER,
 }
 _LENGTH = Kind(kinds.INT, 0, kinds.FAR)
@@ -81,8 +84,10 @@ class Inference:
             return False
         if name in unit.parameters or name in unit.captures:
             return True
-        if unit.kind == MESSAGE and unit.parent is not None and (
-            name in unit.parent.bound or name in unit.parent.parameters
+        if (
+            unit.kind == MESSAGE
+            and unit.parent is not None
+            and (name in unit.parent.bound or name in unit.parent.parameters)
         ):
             return False
         return name in unit.bound
@@ -185,7 +190,9 @@ class Inference:
     def _solve(self) -> None:
         versions = [*self.general.values(), *self.special.values()]
         self._assigned_somewhere = {
-            name for version in versions for name, _ in version.assignments
+            name
+            for version in versions
+            for name, _ in version.assignments
             if not self.is_local(version.unit, name)
         }
         for version in versions:
@@ -341,10 +348,19 @@ class _Assignments:
                         self.visit(item)
 
 
-_OWN_UNIT = frozenset((
-    nodes.Function, nodes.Shape, nodes.Lambda, nodes.Route, nodes.Every, nodes.Test, nodes.OnStop, nodes.Agent,
-    nodes.Message,
-))
+_OWN_UNIT = frozenset(
+    (
+        nodes.Function,
+        nodes.Shape,
+        nodes.Lambda,
+        nodes.Route,
+        nodes.Every,
+        nodes.Test,
+        nodes.OnStop,
+        nodes.Agent,
+        nodes.Message,
+    )
+)
 
 
 def _has_block(value: Given) -> bool:

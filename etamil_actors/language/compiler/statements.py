@@ -56,31 +56,46 @@ class Statements(Expressions):
             body = [self.attempt(body or [self.nothing()], "Propagate", "problem", [caught])]
         start: Written = []
         outer = sorted(
-            "g_" + name for name in self.stores
+            "g_" + name
+            for name in self.stores
             if not self.inference.is_local(unit, name) and name in self.units.shared
         )
         if self.counted:
             outer.append("steps")
         if outer:
             start.append(self.outer(outer))
-        start.extend(self.assign("v_" + name, self.name("UNSET")) for name in sorted(self.unset - self._given()))
+        start.extend(
+            self.assign("v_" + name, self.name("UNSET")) for name in sorted(self.unset - self._given())
+        )
         if deep:
             if self.counted:
                 start.extend(self._count())
             start.append(
-                self.when(self.compare(self.name("d"), ">", self.name("limit")), [self.do(self.call("deep", self.name("d")))])
+                self.when(
+                    self.compare(self.name("d"), ">", self.name("limit")),
+                    [self.do(self.call("deep", self.name("d")))],
+                )
             )
             if self.calls:
                 start.append(self.assign("d", self.binary(self.name("d"), "+", self.constant(1))))
         return self.function(name, [*parameters, "d"] if deep else parameters, start + body)
 
     def _given(self) -> set[str]:
-        shared = {name for name in self.unset if not self.inference.is_local(self.unit, name) and name in self.units.shared}
+        shared = {
+            name
+            for name in self.unset
+            if not self.inference.is_local(self.unit, name) and name in self.units.shared
+        }
         return set(self.unit.parameters) | set(self.unit.captures) | shared
 
     def _count(self) -> Written:
         less = self.assign("steps", self.binary(self.name("steps"), "-", self.constant(1)))
-        return [less, self.when(self.compare(self.name("steps"), "<", self.constant(0)), [self.do(self.call("out_of_steps"))])]
+        return [
+            less,
+            self.when(
+                self.compare(self.name("steps"), "<", self.constant(0)), [self.do(self.call("out_of_steps"))]
+            ),
+        ]
 
     def _tick(self) -> Written:
         look = self.when(self.name("flag"), [self.do(self.call("tick"))])
@@ -97,7 +112,11 @@ class Statements(Expressions):
                 written.extend(self.before)
                 self.before = []
             written.extend(made)
-            if isinstance(statement, nodes.If) and statement.otherwise is None and leaves(statement.then.statements):
+            if (
+                isinstance(statement, nodes.If)
+                and statement.otherwise is None
+                and leaves(statement.then.statements)
+            ):
                 self.facts = {**self.facts, **self.facts_of(statement.condition, False)}
         self.facts = facts
         return written
@@ -126,7 +145,11 @@ class Statements(Expressions):
             return {}
         name, other = test.operands
         operator = test.operators[0]
-        if not isinstance(name, nodes.Name) or name.text in self.unit.bound or name.text not in self.unit.parameters:
+        if (
+            not isinstance(name, nodes.Name)
+            or name.text in self.unit.bound
+            or name.text not in self.unit.parameters
+        ):
             return {}
         kind = self.kind_of(name.text)
         bound = self.inference.of(self.version, other)
@@ -162,9 +185,11 @@ class Statements(Expressions):
 
     def into(self, name: str, node: nodes.Expression) -> Written:
         """Evaluate an expression into a Python name."""
+
         def write() -> Written:
             value = self.value(node)
             return [*self._hoisted(), self.assign(name, value)]
+
         return self.twice([node], write)
 
     def _hoisted(self) -> Written:
@@ -202,17 +227,23 @@ class Statements(Expressions):
         elif (parts := self._joined(name, value)) is not None:
             written = self._join(node, parts)
         else:
+
             def write() -> Written:
                 made = self.value(value)
                 self.go_to(node)
                 return [*self._hoisted(), self.store(name, made)]
+
             written = self.twice([value], write)
         self.assigned.add(name)
         return written
 
     def _appended(self, name: str, value: nodes.Expression) -> nodes.Expression | None:
         """``v`` of ``name = இணை(name, v)``."""
-        if not isinstance(value, nodes.Call) or len(value.arguments) != 2 or not isinstance(value.callee, nodes.Name):
+        if (
+            not isinstance(value, nodes.Call)
+            or len(value.arguments) != 2
+            or not isinstance(value.callee, nodes.Name)
+        ):
             return None
         if value.options is not None or value.block is not None:
             return None
@@ -577,7 +608,11 @@ class Statements(Expressions):
             written += made
             if isinstance(last, nodes.Binding):
                 self.go_to(last)
-                written.append(self.assign_attribute(self.name(turn), "answer", self.name(self.python_name(last.name.text))))
+                written.append(
+                    self.assign_attribute(
+                        self.name(turn), "answer", self.name(self.python_name(last.name.text))
+                    )
+                )
         self.before = outer
         self.assigned = assigned
         return written
@@ -642,7 +677,9 @@ class Statements(Expressions):
 
     def _db_connect(self, node: nodes.DbConnect) -> Written:
         text = self.value(node.text)
-        return [self.do(self._ask("db.connect", self.constant(node.backend), text, self.constant(node.handle)))]
+        return [
+            self.do(self._ask("db.connect", self.constant(node.backend), text, self.constant(node.handle)))
+        ]
 
     def _db_disconnect(self, node: nodes.DbDisconnect) -> Written:
         return [self.do(self._ask("db.disconnect", self.constant(node.handle)))]
@@ -655,7 +692,9 @@ class Statements(Expressions):
 
     def _db_execute(self, node: nodes.DbExecute) -> Written:
         sql = self.value(node.sql)
-        return [self.do(self._ask("db.execute", sql, self.value(node.parameters), self.constant(node.handle)))]
+        return [
+            self.do(self._ask("db.execute", sql, self.value(node.parameters), self.constant(node.handle)))
+        ]
 
     def _not_implemented(self, node: nodes.NotImplementedStatement) -> Written:
         return [self.do(self.call("not_provided", self.constant(node.word)))]

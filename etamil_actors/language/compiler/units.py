@@ -22,8 +22,14 @@ from etamil_actors.language.builtins import BUILTIN_OF
 TOP, FUNCTION, LAMBDA, BODY, AGENT, MESSAGE = "top", "function", "lambda", "body", "agent", "message"
 
 REQUEST_NAMES = (
-    "request_method", "request_path", "request_body", "query_params", "headers", "path_params",
-    "request_fields", "request_files",
+    "request_method",
+    "request_path",
+    "request_body",
+    "query_params",
+    "headers",
+    "path_params",
+    "request_fields",
+    "request_files",
 )
 RESPONSE_NAMES = ("response_status", "response_body", "response_headers", "response_file")
 PATH_PREFIX = "param_"
@@ -34,7 +40,9 @@ _FAR = 1 << 62
 class Unit:
     """One piece of program text with names of its own."""
 
-    def __init__(self, kind: str, index: int, name: str, node: nodes.Node | None, parent: Unit | None) -> None:
+    def __init__(
+        self, kind: str, index: int, name: str, node: nodes.Node | None, parent: Unit | None
+    ) -> None:
         self.kind = kind
         self.index = index
         self.name = name
@@ -60,7 +68,9 @@ class Unit:
     @property
     def carries(self) -> bool:
         """Whether it takes copies of locals along when it is made."""
-        return self.kind == LAMBDA or (self.kind == BODY and self.parent is not None and not self.parent.owns_globals)
+        return self.kind == LAMBDA or (
+            self.kind == BODY and self.parent is not None and not self.parent.owns_globals
+        )
 
     def has(self, name: str) -> bool:
         """Whether the name is a local here."""
@@ -194,7 +204,9 @@ class _Collector:
 
     # ---- units ------------------------------------------------------------------------
 
-    def _open(self, kind: str, name: str, node: nodes.Node, parameters: list[nodes.Parameter], body: nodes.Block) -> Unit:
+    def _open(
+        self, kind: str, name: str, node: nodes.Node, parameters: list[nodes.Parameter], body: nodes.Block
+    ) -> Unit:
         unit = self.units._add(kind, name, node, self.unit)
         unit.parameters = [parameter.name.text for parameter in parameters]
         unit.statements = body.statements

@@ -65,9 +65,12 @@ $(VENV)/.made:
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m compileall -q etamil_actors
 	@touch $@
 
+# Compiled now, so that the first start is as quick as the next, also where Python may not write bytecode.
 # Whoever has the tools for development has the plain install as well.
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m compileall -q etamil_actors
 	@touch $(VENV)/.installed $@

@@ -227,7 +227,7 @@ class Budget:
     def __enter__(self) -> Budget:
         self._start = time.process_time()
         if self.seconds:
-            import _signal  # type: ignore[import-not-found]
+            import _signal  # type: ignore[import-not-found, unused-ignore]
 
             pause = min(1 / LOOKS_PER_SECOND, self.seconds / 2)
             try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import marshal
 import sys
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
@@ -113,7 +113,7 @@ def _plain(value: object) -> object:
     return value
 
 
-def _program(parts: tuple[object, ...]) -> Program:
+def _program(parts: tuple[Any, ...]) -> Program:
     code, files, shared, decimals, types, shapes, declared, counted = parts
     if not isinstance(code, CodeType) or not isinstance(counted, bool):
         raise TypeError("no program")
@@ -121,17 +121,17 @@ def _program(parts: tuple[object, ...]) -> Program:
         code,
         files,
         shared,
-        decimals,  # type: ignore[arg-type]
-        tuple(_row(type) for type in types),  # type: ignore[attr-defined]
+        decimals,
+        tuple(_row(type) for type in types),
         tuple(
             ShapeRow(name, tuple(_row(field) for field in fields), methods)
-            for name, fields, methods in shapes  # type: ignore[attr-defined]
+            for name, fields, methods in shapes
         ),
-        tuple(Declaration(*row) for row in declared),  # type: ignore[attr-defined]
+        tuple(Declaration(*row) for row in declared),
         counted,
     )
 
 
-def _row(parts: tuple[str, str, str, bool, object]) -> FieldRow:
+def _row(parts: tuple[str, str, str, bool, Any]) -> FieldRow:
     name, kind, shape, optional, element = parts
-    return FieldRow(name, kind, shape, optional, _row(element) if element is not None else None)  # type: ignore[arg-type]
+    return FieldRow(name, kind, shape, optional, _row(element) if element is not None else None)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from etamil_actors.language.problems import Problem, render
-from etamil_actors.script import Outcome, check_text, run_text
+from etamil_actors.script import LIBRARY, Outcome, check_text, run_text
 from tests.golden.cases import HERE, MAIN, Case, Expected, all_cases
 
 CASES = all_cases()
@@ -79,7 +79,8 @@ def write(path: Path, text: str) -> None:
 def messages_of(outcome: Outcome) -> str:
     """What a person would see of problems and errors."""
     shown = [render(problem, outcome.sources).rstrip() for problem in outcome.problems]
-    return "\n".join([*shown, outcome.errors.rstrip()] if outcome.errors else shown)
+    said = "\n".join([*shown, outcome.errors.rstrip()] if outcome.errors else shown)
+    return said.replace(LIBRARY, "LIBRARY")
 
 
 @pytest.mark.parametrize("path", FOUNDING, ids=[path.stem for path in FOUNDING])

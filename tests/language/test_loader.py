@@ -135,7 +135,7 @@ def test_a_file_that_is_not_there() -> None:
         "‘app/இல்லை.qmz’, ‘one/இல்லை.qmz’  (line 2, column 6: the file ‘இல்லை.qmz’ was not found; looked for it at: "
         "‘app/இல்லை.qmz’, ‘one/இல்லை.qmz’)\n"
         '  2 | இறக்கு "இல்லை.qmz";\n'
-        "    |      ^^^^^^^^^^^"
+        "    |      ^^^^^^^^^"
     ]
 
 

@@ -724,3 +724,227 @@ def test_a_function_cannot_change_what_its_caller_holds(before, after) -> None:
     output, fault = ran(text)
     assert fault == "", text
     assert output.splitlines() == [*inner, *([f"பிழை {code}"] if code else []), *held], text
+
+
+# ---- whole programs -------------------------------------------------------------------
+#
+# Names that change their kind in branches and loops, locals beside globals, calls, errors that
+# are caught: what the compiler concludes about a name has to hold however the program runs.
+
+NAMED = ("அ", "ஆ", "இ", "ஈ")
+PARAMETERS = ("அ", "x", "y")
+
+
+class Left(Exception):
+    """A block is left: "break", "continue", or "return" with a value."""
+
+    def __init__(self, how: str, value: object = None) -> None:
+        self.how = how
+        self.value = value
+
+
+class Interpreter:
+    """Walks through a program, statement by statement."""
+
+    def __init__(self, functions: dict[str, list[tuple]]) -> None:
+        self.functions = functions
+        self.globals: dict[str, object] = {
+            "அ": Num(1), "ஆ": Num(5, 1), "இ": "5", "ஈ": Num(GREATEST // 3), "x": Num(2), "y": True,
+        }  # fmt: skip
+        self.printed: list[str] = []
+        self.steps = 0
+
+    def names(self, scope: dict[str, object]) -> dict[str, object]:
+        return {**self.globals, **scope}
+
+    def value(self, node: Expression, scope: dict[str, object]) -> object:
+        if node[0] == "call":
+            _, name, first, second = node
+            values = self.value(first, scope), self.value(second, scope)
+            return self.call(name, *values)
+        return evaluate(node, self.names(scope))
+
+    def call(self, name: str, first: object, second: object) -> object:
+        scope: dict[str, object] = {"x": first, "y": second}
+        try:
+            self.run(self.functions[name], scope)
+        except Left as left:
+            assert left.how == "return"
+            return left.value
+        return None
+
+    def run(self, body: list[tuple], scope: dict[str, object]) -> None:
+        for statement in body:
+            self.steps += 1
+            assume(self.steps < 3000)
+            self.step(statement, scope)
+
+    def step(self, statement: tuple, scope: dict[str, object]) -> None:
+        match statement:
+            case ("set", name, node):
+                scope[name] = self.value(node, scope)
+                assume(len(text_of(scope[name])) < 2000)
+            case ("reset", name):
+                scope[name] = ZERO
+            case ("print", node):
+                self.printed.append(text_of(self.value(node, scope)))
+            case ("if", node, body, other):
+                self.run(body if truth(self.value(node, scope)) else other, scope)
+            case ("while", turns, body):
+                for _ in range(turns):
+                    try:
+                        self.run(body, scope)
+                    except Left as left:
+                        if left.how == "break":
+                            break
+                        if left.how == "return":
+                            raise
+            case ("each", name, items, body):
+                for item in [self.value(item, scope) for item in items]:
+                    scope[name] = item
+                    try:
+                        self.run(body, scope)
+                    except Left as left:
+                        if left.how == "break":
+                            break
+                        if left.how == "return":
+                            raise
+            case ("try", body, name, handler, final):
+                try:
+                    try:
+                        self.run(body, scope)
+                    except Stopped as stopped:
+                        scope[name] = str(stopped)
+                        self.run(handler, scope)
+                finally:
+                    self.run(final, scope)
+            case ("leave", how):
+                raise Left(how)
+            case ("return", node):
+                raise Left("return", self.value(node, scope))
+            case _:
+                raise AssertionError(statement)
+
+
+class Script:
+    """Writes such a program down."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def expression(self, node: Expression) -> str:
+        if node[0] == "call":
+            return f"{node[1]}({self.expression(node[2])}, {self.expression(node[3])})"
+        return written(node)
+
+    def block(self, body: list[tuple]) -> str:
+        return "".join(self.line(statement) for statement in body)
+
+    def line(self, statement: tuple) -> str:
+        match statement:
+            case ("set", name, node):
+                return f"{name} = {self.expression(node)};\n"
+            case ("reset", name):
+                return f"{name};\n"
+            case ("print", node):
+                return f"அச்சு {self.expression(node)};\n"
+            case ("if", node, body, other):
+                return f"({self.expression(node)}) எனில் {{\n{self.block(body)}}} இன்றேல் {{\n{self.block(other)}}}\n"
+            case ("while", turns, body):
+                self.count += 1
+                turn = f"முறை_{self.count}"
+                return f"{turn} = 0; ({turn} < {turns}) சுற்று {{\n{turn} = {turn} + 1;\n{self.block(body)}}}\n"
+            case ("each", name, items, body):
+                listing = ", ".join(map(self.expression, items))
+                return f"ஒவ்வொரு {name} இல் [{listing}] {{\n{self.block(body)}}}\n"
+            case ("try", body, name, handler, final):
+                last = f" இறுதியில் {{\n{self.block(final)}}}" if final else ""
+                return f"முயல் {{\n{self.block(body)}}} பிழை({name}) {{\n{name} = {name}.code;\n{self.block(handler)}}}{last}\n"
+            case ("leave", how):
+                return "நிறுத்து;\n" if how == "break" else "தொடர்;\n"
+            case ("return", node):
+                return f"திரும்பு {self.expression(node)};\n"
+        raise AssertionError(statement)
+
+
+def bodies(names: tuple[str, ...], callable_: tuple[str, ...], returning: bool) -> st.SearchStrategy[list[tuple]]:
+    node = st.one_of(
+        st.tuples(st.just("name"), st.sampled_from(names)),
+        expressions(simple, names),
+        expressions(st.sampled_from(EDGES), names),
+        arithmetic(names),
+    )
+    if callable_:
+        node |= st.tuples(st.just("call"), st.sampled_from(callable_), node, node)
+    name = st.sampled_from(names)
+    plain_ones = [
+        st.tuples(st.just("set"), name, node),
+        st.tuples(st.just("set"), name, node),
+        st.tuples(st.just("print"), node),
+        st.tuples(st.just("reset"), name),
+    ]
+    if returning:
+        plain_ones.append(st.tuples(st.just("return"), node))
+    base = st.lists(st.one_of(plain_ones), min_size=1, max_size=4)
+
+    def larger(inner: st.SearchStrategy[list[tuple]]) -> st.SearchStrategy[list[tuple]]:
+        looped = st.builds(
+            lambda body, how: [*body, ("if", how[0], [("leave", how[1])], [])] if how else body,
+            inner,
+            st.none() | st.tuples(node, st.sampled_from(["break", "continue"])),
+        )
+        return st.lists(
+            st.one_of(
+                *plain_ones,
+                st.tuples(st.just("if"), node, inner, inner | st.just([])),
+                st.tuples(st.just("while"), st.integers(0, 3), looped),
+                st.tuples(st.just("each"), name, st.lists(node, max_size=3), looped),
+                st.tuples(st.just("try"), inner, name, inner | st.just([]), inner | st.just([])),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+
+    # No call stands inside a larger expression, so a model without scopes can evaluate it.
+    return st.recursive(base, larger, max_leaves=5)
+
+
+def interpreted(functions: dict[str, list[tuple]], body: list[tuple]) -> tuple[list[str], str]:
+    model = Interpreter(functions)
+    try:
+        model.run(body, model.globals)
+    except Stopped as stopped:
+        return model.printed, str(stopped)
+    return model.printed, ""
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    first=bodies((*NAMED, "x", "y"), (), returning=True),
+    second=bodies((*NAMED, "x", "y"), ("f",), returning=True),
+    body=bodies(NAMED, ("f", "g"), returning=False),
+)
+def test_a_program_runs_as_its_interpreter_says(first, second, body) -> None:
+    body = [*body, *(("print", ("name", name)) for name in NAMED)]
+    lines, code = interpreted({"f": first, "g": second}, body)
+    script = Script()
+    start = "".join(f"{name} = {literal(value)};\n" for name, value in Interpreter({}).globals.items())
+    text = (
+        f"செயல் f(x, y) {{\n{script.block(first)}}}\nசெயல் g(x, y) {{\n{script.block(second)}}}\n"
+        f"{start}{script.block(body)}"
+    )
+    output, fault = ran(text)
+    assert fault == code, text
+    assert output == "".join(line + "\n" for line in lines), text
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=bodies(NAMED, (), returning=False))
+def test_a_program_runs_alike_at_the_top_level_and_in_a_function(body) -> None:
+    body = [*body, *(("print", ("name", name)) for name in NAMED)]
+    lines, code = interpreted({}, body)
+    start = "".join(f"{name} = {literal(value)};\n" for name, value in Interpreter({}).globals.items())
+    whole = start + Script().block(body)
+    for text in (whole, f"செயல் f() {{\n{whole}}}\nf();", f"f = செயல்() {{\n{whole}}};\nf();"):
+        output, fault = ran(text)
+        assert (output.splitlines(), fault) == (lines, code), text

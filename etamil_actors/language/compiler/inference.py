@@ -13,6 +13,7 @@ it calls itself or loops. Inside it the parameters are known, so its arithmetic 
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from etamil_actors.language import nodes
 from etamil_actors.language.builtins import BUILTIN_OF
@@ -269,7 +270,7 @@ def of_number(node: nodes.Number) -> Kind:
     """The kind of a literal."""
     if type(node.value) is int:
         return kinds.whole(node.value)
-    return Kind(kinds.DECIMAL if node.value else kinds.ZERO, 0, 0, int(abs(node.value)) + 1)
+    return Kind(kinds.DECIMAL if node.value else kinds.ZERO, 0, 0, int(abs(Decimal(node.value))) + 1)
 
 
 def combined(left: Kind, operator: str, right: Kind) -> Kind:

@@ -16,7 +16,6 @@ from etamil_actors.language.keywords import KEYWORD_NAMED
 from etamil_actors.language.lexer import END, NAME, NUMBER, PERCENTAGE, TEXT, Token
 from etamil_actors.language.parse_cursor import (
     A_KEY,
-    A_NAME,
     A_TYPE,
     A_VALUE,
     SLOT,

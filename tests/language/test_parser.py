@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -771,7 +772,7 @@ def test_without_any_one_token_there_is_one_problem_at_most(path: Path) -> None:
 def test_with_two_neighbours_swapped_or_one_token_doubled(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tokens, _ = lex(Source("a", text))
-    for token, after in zip(tokens, tokens[1:], strict=False):
+    for token, after in pairwise(tokens):
         outcome(text[: token.end] + " " + token.text + text[token.end :])
         outcome(text[: token.start] + after.text + " " + token.text + text[after.end :])
 

@@ -149,6 +149,9 @@ def number_in(text: str) -> Num | None:
     if not (whole + decimals).isascii() or not (whole + decimals).isdigit():
         return None
     mantissa = int(whole + decimals)
+    assume(len(decimals) <= FINEST and (not decimals or mantissa <= GREATEST))  # the reference does not say
+    if mantissa > GREATEST:
+        return None
     return Num(-mantissa if text.strip().startswith("-") else mantissa, len(decimals))
 
 
@@ -868,14 +871,18 @@ class Script:
 
 
 def bodies(names: tuple[str, ...], callable_: tuple[str, ...], returning: bool) -> st.SearchStrategy[list[tuple]]:
-    node = st.one_of(
+    plain_node = st.one_of(
         st.tuples(st.just("name"), st.sampled_from(names)),
         expressions(simple, names),
         expressions(st.sampled_from(EDGES), names),
         arithmetic(names),
     )
+    # Deferred, because a strategy that is named in many places has a very long name itself.
+    node = st.deferred(lambda: plain_node)
     if callable_:
-        node |= st.tuples(st.just("call"), st.sampled_from(callable_), node, node)
+        node = st.deferred(
+            lambda: plain_node | st.tuples(st.just("call"), st.sampled_from(callable_), plain_node, plain_node)
+        )
     name = st.sampled_from(names)
     plain_ones = [
         st.tuples(st.just("set"), name, node),
@@ -918,7 +925,8 @@ def interpreted(functions: dict[str, list[tuple]], body: list[tuple]) -> tuple[l
     return model.printed, ""
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.timeout(900)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     first=bodies((*NAMED, "x", "y"), (), returning=True),
     second=bodies((*NAMED, "x", "y"), ("f",), returning=True),
@@ -938,6 +946,7 @@ def test_a_program_runs_as_its_interpreter_says(first, second, body) -> None:
     assert output == "".join(line + "\n" for line in lines), text
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=bodies(NAMED, (), returning=False))
 def test_a_program_runs_alike_at_the_top_level_and_in_a_function(body) -> None:

@@ -22,6 +22,7 @@ so that statements of imported files keep their place although they became one f
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
 from bisect import bisect_right
 from decimal import Decimal
@@ -93,8 +94,17 @@ def generate(
     Raises:
         RecursionError, SyntaxError: the program nests deeper than CPython can compile.
     """
-    units = find_units(module, known, keep)
-    return _Generator(units, sources, known, counted).program()
+    before = sys.getrecursionlimit()
+    # Long postfix chains and ladders are deep trees; both our walks and CPython's need the room.
+    sys.setrecursionlimit(max(before, _DEEPEST))
+    try:
+        units = find_units(module, known, keep)
+        return _Generator(units, sources, known, counted).program()
+    finally:
+        sys.setrecursionlimit(before)
+
+
+_DEEPEST = 12_000
 
 
 class _Places:

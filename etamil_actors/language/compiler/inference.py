@@ -337,7 +337,7 @@ class _Assignments:
                 return
             for name in builtin.brings.split() if builtin is not None else ():
                 give((name, ANY))
-        elif kind is nodes.Arithmetic:
+        elif kind is nodes.Arithmetic or kind is nodes.Logical:
             return
         if isinstance(node, nodes.Node):
             for slot in parts_of(kind):

@@ -397,6 +397,38 @@ class Statements(Expressions):
     # ---- control ----------------------------------------------------------------------
 
     def _if(self, node: nodes.If) -> Written:
+        if node.otherwise is not None and _else_if(node) is not None:
+            return self._ladder(node)
+        return self._one_if(node)
+
+    def _ladder(self, node: nodes.If) -> Written:
+        """A chain of *else if*, cut into pieces: Python's compiler recurses into each ``elif``."""
+        rungs = [node]
+        while (below := _else_if(rungs[-1])) is not None:
+            rungs.append(below)
+        if len(rungs) <= _RUNGS:
+            return self._one_if(node)
+        last = rungs[_RUNGS - 1]
+        rest, missed = last.otherwise, self.temporary()
+        assert rest is not None
+        below_all = [
+            nodes.If(one.start, one.end, one.condition, one.then, one.otherwise) for one in rungs[:_RUNGS]
+        ]
+        for upper, lower in zip(below_all, below_all[1:], strict=False):
+            upper.otherwise = nodes.Block(lower.start, lower.end, [lower])
+        below_all[-1].otherwise = None
+        assigned = set(self.assigned)
+        written = self._one_if(below_all[0])
+        self.assigned = assigned
+        note = self.assign(missed, self.constant(True))
+        _innermost(written[-1]).orelse = [note]
+        others = self.inner(rest.statements)
+        self.assigned = assigned
+        self.go_to(last)
+        start = self.assign(missed, self.constant(False))
+        return [start, *written, self.when(self.name(missed), others)]
+
+    def _one_if(self, node: nodes.If) -> Written:
         before, test = self._test(node.condition)
         then = self.inner(node.then.statements, self.facts_of(node.condition, True))
         after_then = self.after_inner
@@ -747,6 +779,26 @@ class Statements(Expressions):
         return [self.do(self.call("not_in_block", self.constant("Import")))]
 
 
+_RUNGS = 50
+"""So many *else if* become one Python chain."""
+
+
+def _else_if(node: nodes.If) -> nodes.If | None:
+    """The ``If`` that is all there is behind இன்றேல்."""
+    if node.otherwise is None or len(node.otherwise.statements) != 1:
+        return None
+    below = node.otherwise.statements[0]
+    return below if isinstance(below, nodes.If) else None
+
+
+def _innermost(written: ast.stmt) -> ast.If:
+    """The last ``elif`` of a chain."""
+    assert isinstance(written, ast.If)
+    while written.orelse and isinstance(written.orelse[-1], ast.If):
+        written = written.orelse[-1]
+    return written
+
+
 def _evaluated(node: nodes.Statement) -> list[nodes.Expression]:
     if isinstance(node, nodes.Route):
         parts = [node.path, node.options, node.folder]
@@ -787,9 +839,9 @@ class _Owned:
         elif isinstance(node, (nodes.Index, nodes.Field)) and isinstance(node.target, nodes.Name):
             if isinstance(node, nodes.Index):
                 self.visit(node.index)
-        elif isinstance(node, nodes.Arithmetic):
+        elif isinstance(node, nodes.Arithmetic | nodes.Logical):
             left: nodes.Expression = node
-            while isinstance(left, nodes.Arithmetic):
+            while isinstance(left, nodes.Arithmetic | nodes.Logical):
                 self.visit(left.right)
                 left = left.left
             self.visit(left)

@@ -374,7 +374,7 @@ class _Collector:
         if special is not None:
             special(self, node)
             return
-        if kind is nodes.Arithmetic:
+        if kind is nodes.Arithmetic or kind is nodes.Logical:
             self._spine(node)
             return
         nested = kind is nodes.Block
@@ -390,10 +390,10 @@ class _Collector:
         self.depth -= nested
 
     def _spine(self, node: nodes.Node) -> None:
-        """Long sums lean to the left: walk down without recursion."""
+        """Long chains of operators lean to the left: walk down without recursion."""
         rights: list[nodes.Expression] = []
         left: nodes.Node = node
-        while isinstance(left, nodes.Arithmetic):
+        while isinstance(left, nodes.Arithmetic | nodes.Logical):
             rights.append(left.right)
             left = left.left
         self._visit(left)

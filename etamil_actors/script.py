@@ -18,7 +18,7 @@ from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, OutputClosed
 from etamil_actors.language.program import digest
 from etamil_actors.store import read_program, write_program
 from etamil_actors.vm import effects
-from etamil_actors.vm.machine import Choose, Image, Machine, OpenBlock, Slice
+from etamil_actors.vm.machine import Choose, Grace, Image, Machine, OpenBlock, Slice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,6 +206,14 @@ _OF_REQUESTS = {
 """Words that mean the request at hand, which a script never has."""
 
 _DEEDS[effects.Service] = _service
+
+
+def _grace(world: ScriptWorld, effect: Grace) -> None:
+    if world.budget is not None:
+        world.budget.give(effect.seconds)
+
+
+_DEEDS[Grace] = _grace
 _DEEDS[OpenBlock] = _open_block
 _DEEDS[Choose] = _choose
 
@@ -221,6 +229,8 @@ class Budget:
     def __init__(self, machine: Machine, seconds: float) -> None:
         self.machine = machine
         self.seconds = seconds
+        self.limit = seconds
+        self._given = False
         self._start = 0.0
         self._before: Any = None
 
@@ -245,6 +255,12 @@ class Budget:
             _signal.setitimer(_signal.ITIMER_VIRTUAL, 0)
             _signal.signal(_signal.SIGVTALRM, self._before)
 
+    def give(self, seconds: float) -> None:
+        """Let இறுதியில் blocks run: once, so many seconds from now."""
+        if self.seconds and not self._given:
+            self._given = True
+            self.limit = self.used + seconds
+
     @property
     def used(self) -> float:
         """Seconds computed so far."""
@@ -252,7 +268,7 @@ class Budget:
 
     def check(self) -> None:
         """End the activity when the time is used up."""
-        if self.seconds and self.used >= self.seconds:
+        if self.seconds and self.used >= self.limit:
             raise self._spent()
 
     def _spent(self) -> BudgetSpent:
@@ -260,7 +276,7 @@ class Budget:
         return BudgetSpent(Fault("budget.time", seconds=shown))
 
     def _look(self, signal: int, frame: FrameType | None) -> None:
-        over = self.used - self.seconds
+        over = self.used - self.limit
         if over >= DEAF:
             raise self._spent()
         if over >= 0:
@@ -303,10 +319,21 @@ class Compiled:
 
 def compiled_or_failed(make: Callable[[], Program], module: nodes.Module, sources: SourceMap) -> Program:
     """Compile, and say so in words when CPython cannot nest that deep."""
-    from etamil_actors.language.problems import LoadFailed, TooDeep
+    from etamil_actors.language.compiler.statements import Misplaced
+    from etamil_actors.language.problems import LoadFailed, NotAllowedHere, TooDeep
 
     try:
         return make()
+    except Misplaced as misplaced:
+        found = sources.find(misplaced.node.start).word_at(misplaced.node.start)
+        problem = NotAllowedHere(
+            misplaced.node.start,
+            misplaced.node.end,
+            found=found,
+            reason_ta="தொகுதியுள்ள அழைப்பு ஒரு கூற்றின் முழு மதிப்பாக மட்டுமே நிற்கலாம்",
+            reason_en="a call with a block may only be the whole value of a statement",
+        )
+        raise LoadFailed([problem], sources) from None
     except (RecursionError, SyntaxError, MemoryError):
         first = module.statements[0] if module.statements else module
         raise LoadFailed([TooDeep(first.start, first.start + 1, limit=20)], sources) from None

@@ -84,6 +84,15 @@ class Source:
         end = self.text.find("\n", start)
         return self.text[start:] if end < 0 else self.text[start:end]
 
+    def word_at(self, position: int) -> str:
+        """The word or sign that begins at a position."""
+        start = end = self._offset(position)
+        while end < len(self.text) and (
+            self.text[end].isalnum() or self.text[end] in "_" or ord(self.text[end]) > 127
+        ):
+            end += 1
+        return self.text[start : max(end, start + 1)]
+
     def _offset(self, position: int) -> int:
         return min(max(position - self.base, 0), len(self.text))
 

@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, localcontext
 from typing import Any, Final
 
-from etamil_actors.errors import BudgetSpent, Fault, InternalError, OutputClosed
+from etamil_actors.errors import BudgetSpent, Fault, InternalError, OutputClosed, ProgramEnd
 from etamil_actors.language.program import FieldRow, Program
 from etamil_actors.vm import operations
 from etamil_actors.vm.builtins import registry
@@ -51,6 +51,9 @@ from etamil_actors.vm.world import World
 CALL_DEPTH: Final = 1000
 """How deep calls may nest (EXTENSIONS §1.12)."""
 
+FINAL_SECONDS: Final = 5.0
+"""What இறுதியில் blocks get when the activity is being ended (EXTENSIONS §3)."""
+
 _PYTHON_FRAMES: Final = 12
 """Python frames that one call of the program may need, builtins that call back included."""
 
@@ -64,6 +67,15 @@ class Slice(Effect):
     """The time slice is used up, or somebody wants a word: yield."""
 
     __slots__ = ()
+
+
+class Grace(Effect):
+    """The activity is being ended; its இறுதியில் blocks may run so many seconds, all together."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
 
 
 class OpenBlock(Effect):
@@ -244,11 +256,15 @@ class Machine:
             raise problem  # our mistake, not the program's
         return caught_record(fault)
 
-    def final_begins(self) -> None:
-        """An இறுதியில் block begins."""
+    def final_begins(self, end: ProgramEnd | None) -> None:
+        """An இறுதியில் block begins; when the activity is being ended it gets a short grace."""
+        if end is not None:
+            self.performer(Grace(FINAL_SECONDS))
 
-    def final_ends(self) -> None:
-        """An இறுதியில் block has ended."""
+    def final_ends(self, end: ProgramEnd | None) -> None:
+        """An இறுதியில் block is left, in whatever way."""
+        if end is not None:
+            raise end
 
     def undefined(self, name: str) -> Value:
         """A name was read that has no value."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
-from etamil_actors.errors import Fault
+from etamil_actors.errors import Fault, ProgramEnd
 from etamil_actors.vm import convert, number, text
 from etamil_actors.vm.limits import ELEMENTS, VALUE_BYTES, too_large
 from etamil_actors.vm.values import (
@@ -362,6 +362,7 @@ NAMES: Final[dict[str, object]] = {
     "Speculation": (ArithmeticError, TypeError, LookupError),
     "Exception_": Exception,
     "NameError_": NameError,
+    "ProgramEnd_": ProgramEnd,
     "add": number.add,
     "subtract": number.subtract,
     "multiply": number.multiply,

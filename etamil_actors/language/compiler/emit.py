@@ -89,6 +89,13 @@ class Emitter:
         self._put(node)
         return node
 
+    def both_whole(self, left: ast.expr, right: ast.expr) -> ast.expr:
+        """``type_(left) is type_(right) is int_``, which always evaluates both."""
+        kinds = [self.call("type_", right), self.name("int_")]
+        node = ast.Compare(self.call("type_", left), [COMPARISONS["is"], COMPARISONS["is"]], kinds)
+        self._put(node)
+        return node
+
     def both(self, *values: ast.expr) -> ast.expr:
         """``a and b``."""
         node = ast.BoolOp(AND, list(values))
@@ -238,6 +245,12 @@ class Emitter:
     def leave(self) -> ast.stmt:
         """``break``."""
         node = ast.Break()
+        self._put(node)
+        return node
+
+    def again(self) -> ast.stmt:
+        """``raise``."""
+        node = ast.Raise(None, None)
         self._put(node)
         return node
 

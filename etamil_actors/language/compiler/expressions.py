@@ -438,11 +438,15 @@ class Expressions(Emitter):
         if zeros and not (_is_simple(one) and _is_simple(two)):
             return None
         made = self.binary(one, operator, two)
-        if one_kind.may_be(kinds.ZERO):  # 0 + b is b with its own scale
-            other = two if operator == "+" else self.binary(self.constant(0), "-", two)
-            made = self.choice(one, made, other)
+        if one_kind.mask == kinds.INT and one_kind.low == one_kind.high == 0:
+            return made  # what Python makes of 0 + b has the scale of b
         if two_kind.may_be(kinds.ZERO):
             made = self.choice(two, made, one)
+        left_zero = one_kind.mask & kinds.INT and one_kind.low <= 0 <= one_kind.high
+        if one_kind.may_be(kinds.ZERO) or (left_zero and two_kind.may_be(kinds.ZERO)):
+            # 0 + b is b with its own scale; of two zeros the right one is the result.
+            other = two if operator == "+" else self.binary(self.constant(0), "-", two)
+            made = self.choice(one, made, other)
         return made
 
     def _uncertain(self, left: Made, operator: str, right: Made) -> ast.expr:
@@ -480,23 +484,22 @@ class Expressions(Emitter):
             bare = self.keep(kept, self.binary(one_first, operator, two_first))
             test = self.choice(self.is_type(bare, "int_"), whole, decimal)
             return self.choice(test, self.name(kept), self.call(_ANY[operator], one, two))
-        bare = self.keep(kept, self.binary(one, operator, two_first))
-        if one_kind.mask == kinds.INT:
-            one, one_first = left[0], left[0]
-            bare = self.keep(kept, self.binary(one, operator, two))
-            guards = [self.is_type(two_first, "int_")]
+        simple = _is_simple(left[0]) and _is_simple(right[0])
+        bare = self.keep(kept, self.binary(one, operator, two))
+        if kinds.INT in (one_kind.mask, two_kind.mask):
+            if not simple:
+                return self.call(_ANY[operator], left[0], right[0])
+            guards = [self.is_type(two if one_kind.mask == kinds.INT else one, "int_")]
+        elif not simple:  # no tree is written twice: a chain of comparisons evaluates both sides
+            guards = [self.both_whole(one_first, two_first)]
+        elif operator == "+":  # a whole number + text raises
+            self.speculated = True
+            guards = [self.is_type(one, "int_"), self.is_type(bare, "int_")]
+            bare = self.name(kept)
         else:
-            guards = [self.is_type(one_first, "int_")]
-            if two_kind.mask != kinds.INT:
-                if operator == "+":  # a whole number + text raises
-                    self.speculated = True
-                    guards.append(self.is_type(bare, "int_"))
-                    bare = self.name(kept)
-                else:
-                    guards.append(self.is_type(two_first, "int_"))
-                    bare = self.keep(kept, self.binary(one, operator, two))
+            guards = [self.is_type(one, "int_"), self.is_type(two, "int_")]
         near[0] = self.compare(bare, "<", self.constant(_NEAR))
-        sure = self.call(_ANY[operator], one, right[0])
+        sure = self.call(_ANY[operator], one, two)
         return self.choice(self.both(*guards, *near), self.name(kept), sure)
 
     def _kept(self, made: ast.expr) -> tuple[ast.expr, ast.expr]:
@@ -517,10 +520,10 @@ class Expressions(Emitter):
                 self.speculated = True  # a text index of a list or text raises
                 return self.item(target, index), ANY
             whole = index_kind.mask == kinds.INT and index_kind.low >= 0
-            if target_kind.is_only(kinds.ARRAY) and whole:
+            if target_kind.mask == kinds.ARRAY and whole:
                 self.speculated = True
                 return self.item(target, index), ANY
-            if _is_simple(target) and whole:
+            if _is_simple(target) and _is_simple(index) and whole:
                 self.speculated = True
                 bare = self.item(target, index)
                 return self.choice(

@@ -29,7 +29,7 @@ from etamil_actors.language.compiler.units import (
 )
 
 _ROUNDS_BEFORE_WIDENING = 3
-_ROUNDS = 14
+_ROUNDS = 24
 _PURE_GROUPS = frozenset(("collections", "results", "numbers", "text", "json", "dates", "everyday"))
 _ANSWERS = {
     "number": kinds.NUMERIC,
@@ -251,19 +251,34 @@ def _grown(old: Kind, kind: Kind, widen: bool, step: bool | None) -> Kind:
     if not kind.mask:
         return old
     kind = kinds.clipped(kind)
-    if step and old.mask & kinds.INT and -kinds.FAR <= old.low and old.high <= kinds.FAR:
+    if step and old.mask & kinds.INT and _starts_near(old.low) and _starts_near(old.high):
         kind = Kind(kind.mask, max(kind.low, -kinds.FAR), min(kind.high, kinds.FAR), kind.size)
     new = kinds.join(old, kind)
     if not widen:
         return new
     if new.size > old.size:
-        new = Kind(new.mask, new.low, new.high, kinds.MOST)
+        new = Kind(new.mask, new.low, new.high, _landing(new.size))
     if not new.mask & kinds.INT or not old.mask & kinds.INT:
         return new
-    far = kinds.FAR if step else kinds.MOST
-    low = new.low if new.low == old.low else (-far if new.low >= -far else -kinds.MOST)
-    high = new.high if new.high == old.high else (far if new.high <= far else kinds.MOST)
+    near = step and _starts_near(old.low) and _starts_near(old.high)
+    low = new.low if new.low == old.low else -_landing(-new.low, near)
+    high = new.high if new.high == old.high else _landing(new.high, near)
     return Kind(new.mask, low, high, new.size)
+
+
+_LANDINGS = (kinds.FAR << 4, kinds.FAR << 10, kinds.MOST)
+
+
+def _landing(bound: int, near: bool | None = False) -> int:
+    """Where a bound that keeps moving is put down: few places, so that it soon comes to rest."""
+    if near and bound <= kinds.FAR:
+        return kinds.FAR
+    return next((place for place in _LANDINGS if bound <= place), kinds.MOST)
+
+
+def _starts_near(bound: int) -> bool:
+    """Whether small steps from here stay within ``FAR``; a widened bound has been asked already."""
+    return abs(bound) <= kinds.FAR // 2 or abs(bound) == kinds.FAR
 
 
 def of_number(node: nodes.Number) -> Kind:

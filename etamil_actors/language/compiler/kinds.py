@@ -41,7 +41,8 @@ NUMBER = INT | DECIMAL | ZERO
 
 MOST = 2**96 - 1
 HUGE = MOST // 10
-FAR = 2**80
+FAR = 2**80 + 2**39 + 77
+"""About 2⁸⁰, and no number that a program is likely to write down."""
 STEP = 2**30
 
 
@@ -113,9 +114,9 @@ def total(left: Kind, right: Kind, operator: str) -> Kind:
 
 
 def product(left: Kind, right: Kind) -> Kind:
-    """The kind of a bare ``left * right``: a zero product is always the whole number 0."""
+    """The kind of ``left * right``: with a factor 0 it is the whole number 0."""
     if not (left.is_only(NUMBER) and right.is_only(NUMBER)):
-        return Kind(INT | DECIMAL, -(MOST**2), MOST**2, MOST**2)
+        return Kind(NUMBER, -(MOST**2), MOST**2, MOST**2)
     mask, corners = 0, [0]
     if left.mask & INT and right.mask & INT:
         mask = INT
@@ -123,6 +124,8 @@ def product(left: Kind, right: Kind) -> Kind:
     if (left.mask | right.mask) & (DECIMAL | ZERO):
         mask |= INT | DECIMAL
         corners.append(0)
+    if (left.mask & right.mask) & (DECIMAL | ZERO):
+        mask |= ZERO  # two tiny decimals: rounded to a zero with 28 places
     return Kind(mask, min(corners), max(corners), left.reach * right.reach)
 
 

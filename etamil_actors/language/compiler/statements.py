@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from itertools import pairwise
 
 from etamil_actors.language import nodes
 from etamil_actors.language.builtins import BUILTIN_OF
@@ -36,6 +37,8 @@ class Statements(Expressions):
         self.loops: list[list[str]] = []
         """For each loop around, the flags of blocks between it and here (see ``_break``)."""
         self.stores: set[str] = set()
+        self.block_root: nodes.Node | None = None
+        """The one call of the statement at hand that may have a block."""
         self.constants_facts = not version.unit.bound
 
     # ---- a unit -----------------------------------------------------------------------
@@ -107,6 +110,7 @@ class Statements(Expressions):
         facts = self.facts
         for statement in statements:
             self.go_to(statement)
+            self.block_root = root_of(statement)
             made = _RULES[type(statement)](self, statement)
             if self.before:
                 written.extend(self.before)
@@ -385,7 +389,8 @@ class Statements(Expressions):
             return False
         if name in self.units.shared and not self.inference.is_local(self.unit, name):
             return False
-        return name in self._owned()
+        captured = any(name in unit.captures for unit in self.unit.inner)
+        return not captured and name in self._owned()
 
     _owned_names: set[str] | None = None
 
@@ -414,7 +419,7 @@ class Statements(Expressions):
         below_all = [
             nodes.If(one.start, one.end, one.condition, one.then, one.otherwise) for one in rungs[:_RUNGS]
         ]
-        for upper, lower in zip(below_all, below_all[1:], strict=False):
+        for upper, lower in pairwise(below_all):
             upper.otherwise = nodes.Block(lower.start, lower.end, [lower])
         below_all[-1].otherwise = None
         assigned = set(self.assigned)
@@ -541,9 +546,17 @@ class Statements(Expressions):
             final = self.inner(node.final.statements)
             self.assigned = self.after_inner
             self.go_to(node)
-            enter = self.do(self.call("final_begins"))
-            leave = self.do(self.call("final_ends"))
-            written = [self.attempt(written, final=[enter, *final, leave])]
+            # An end that cannot be caught stays one, however இறுதியில் is left: raising it again
+            # in a ``finally`` of its own beats a return or break.
+            end = self.temporary()
+            ended = self.assign(end, self.name("problem"))
+            watched = self.attempt(written, "ProgramEnd_", "problem", [ended, self.again()])
+            begin = self.do(self.call("final_begins", self.name(end)))
+            leave = self.do(self.call("final_ends", self.name(end)))
+            written = [
+                self.assign(end, self.constant(None)),
+                self.attempt([watched], final=[begin, self.attempt(final, final=[leave])]),
+            ]
         return written
 
     def _choose(self, node: nodes.Choose) -> Written:
@@ -590,6 +603,8 @@ class Statements(Expressions):
     def block_call(self, node: nodes.Call | nodes.MethodCall) -> ast.expr:
         """A word with a block: the word decides how often it runs, and cleans up."""
         assert node.block is not None
+        if node is not self.block_root:
+            raise Misplaced(node)
         builtin = None
         if isinstance(node, nodes.Call) and isinstance(node.callee, nodes.Name):
             builtin = BUILTIN_OF.get(node.callee.text)
@@ -632,6 +647,7 @@ class Statements(Expressions):
         outer, self.before = self.before, []
         if isinstance(last, nodes.Do):
             self.go_to(last)
+            self.block_root = root_of(last)
             value = self.value(last.call)
             self.go_to(last)
             written += [*self._hoisted(), self.assign_attribute(self.name(turn), "answer", value)]
@@ -797,6 +813,26 @@ def _innermost(written: ast.stmt) -> ast.If:
     while written.orelse and isinstance(written.orelse[-1], ast.If):
         written = written.orelse[-1]
     return written
+
+
+class Misplaced(Exception):
+    """A call with a block inside a larger expression, where it could not run in its turn."""
+
+    def __init__(self, node: nodes.Node) -> None:
+        super().__init__()
+        self.node = node
+
+
+def root_of(statement: nodes.Statement) -> nodes.Node | None:
+    """The expression that a statement evaluates first and as a whole."""
+    root: nodes.Node | None = None
+    if isinstance(statement, nodes.Binding | nodes.Return | nodes.Print | nodes.SetField):
+        root = statement.value
+    elif isinstance(statement, nodes.Do):
+        root = statement.call
+    while isinstance(root, nodes.Unwrap):
+        root = root.target
+    return root
 
 
 def _evaluated(node: nodes.Statement) -> list[nodes.Expression]:

@@ -72,13 +72,13 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "call.arguments",
-        "‘{name}’ {expected} அளபுருக்களை எதிர்பார்க்கிறது; {given} கொடுக்கப்பட்டன",
+        "‘{name}’ {expected} அளவுருக்களை எதிர்பார்க்கிறது; {given} கொடுக்கப்பட்டன",
         "‘{name}’ takes {expected} argument(s), {given} given",
         "A function was called with the wrong number of arguments.",
     ),
     FaultKind(
         "call.not_function",
-        "{kind} ஒரு செயல் அல்ல; அதை அழைக்க முடியாது",
+        "{kind_ta} ஒரு செயல் அல்ல; அதை அழைக்க முடியாது",
         "{kind} is not a function and cannot be called",
         "Something that is no function was called.",
     ),
@@ -119,7 +119,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "index.kind",
-        "{kind} சுட்டப்பட முடியாது",
+        "{kind_ta} சுட்டப்பட முடியாது",
         "{kind} has no elements to index",
         "Something that is no array, text or record was indexed.",
     ),
@@ -137,7 +137,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "record.kind",
-        "{kind} ஒரு பொருள் அல்ல; புலம் ‘{field}’ இல்லை",
+        "{kind_ta} ஒரு பொருள் அல்ல; புலம் ‘{field}’ இல்லை",
         "{kind} is not a record, it has no field ‘{field}’",
         "A field of something that is no record was read or set.",
     ),
@@ -161,13 +161,13 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "loop.kind",
-        "{kind} மீது ‘ஒவ்வொரு’ செல்ல முடியாது",
+        "{kind_ta} மீது ‘ஒவ்வொரு’ செல்ல முடியாது",
         "{kind} cannot be walked through with ‘each’",
         "A for-each loop met something that is no array, record, text or channel.",
     ),
     FaultKind(
         "value.kind",
-        "‘{name}’: {wanted_ta} தேவை; {kind} கிடைத்தது",
+        "‘{name}’: {wanted_ta} தேவை; {kind_ta} கிடைத்தது",
         "‘{name}’ wants {wanted_en}, not {kind}",
         "A builtin got a parameter of a wrong kind.",
     ),
@@ -179,7 +179,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "value.local",
-        "{kind} இந்தச் செயலகத்தை விட்டு வெளியேற முடியாது",
+        "{kind_ta} இந்தச் செயலகத்தை விட்டு வெளியேற முடியாது",
         "{kind} cannot leave this process",
         "A handle was about to be stored or sent where it has no meaning.",
     ),
@@ -198,7 +198,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "result.kind",
-        "{kind} ஒரு விளைவு அல்ல (சரி அல்லது தவறு தேவை)",
+        "{kind_ta} ஒரு விளைவு அல்ல (சரி அல்லது தவறு தேவை)",
         "{kind} is not a result",
         "A result was wanted and something else came.",
     ),
@@ -235,7 +235,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "db.parameters",
-        "SQL அளபுருக்கள் ஓர் அணியாக இருக்க வேண்டும்",
+        "SQL அளவுருக்கள் ஓர் அணியாக இருக்க வேண்டும்",
         "SQL parameters must be an array",
         "The parameters of a database statement were no array.",
     ),
@@ -439,7 +439,23 @@ class BudgetSpent(ProgramEnd):
         self.fault = fault
 
 
+KIND_IN_TAMIL = {
+    "a number": "எண்",
+    "a string": "உரை",
+    "a boolean": "ஈர்ம மதிப்பு",
+    "an array": "அணி",
+    "a record": "பொருள்",
+    "a result": "விளைவு",
+    "a function": "செயல்",
+    "nil": "இன்மை",
+}
+"""What வகை answers, in Tamil for messages; a shape's name is its own."""
+
+
 def _fill(template: str, code: str, values: Mapping[str, object]) -> str:
+    kind = values.get("kind")
+    if isinstance(kind, str):
+        values = {"kind_ta": KIND_IN_TAMIL.get(kind, kind), **values}
     try:
         return template.format(code=code, **values)
     except KeyError as missing:

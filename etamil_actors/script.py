@@ -135,7 +135,16 @@ def _word(key: str) -> str:
     from etamil_actors.language.builtins import BUILTIN_OF
 
     builtin = BUILTIN_OF.get(key)
-    return builtin.tamil if builtin is not None else key
+    return builtin.tamil if builtin is not None else _STATEMENTS.get(key, key)
+
+
+_STATEMENTS = {
+    "db.connect": "தளம்_இணை",
+    "db.disconnect": "தளம்_பிரி",
+    "db.query": "தளம்_வினா",
+    "db.execute": "தளம்_செய்",
+    "start_agent": "முகவர்",
+}
 
 
 def _slice(world: ScriptWorld, effect: Effect) -> None:

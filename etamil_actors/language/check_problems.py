@@ -141,7 +141,7 @@ class ArgumentDoesNotFit(Problem):
 
     code = "E0421"
     tamil = (
-        "‘{function}’ செயலின் அளபுரு ‘{name}’ {declared} என அறிவிக்கப்பட்டது;"
+        "‘{function}’ செயலின் அளவுரு ‘{name}’ {declared} என அறிவிக்கப்பட்டது;"
         " ஆனால் {place_ta}-இல் {given_ta} கொடுக்கப்பட்டது"
     )
     english = (
@@ -312,7 +312,7 @@ class ShapeNameTaken(Problem):
     """A variable, parameter or fixed name is called like a shape."""
 
     code = "E0419"
-    tamil = "‘{name}’ ஒரு வடிவத்தின் பெயர்; அது மாறியாகவோ அளபுருவாகவோ இருக்க முடியாது"
+    tamil = "‘{name}’ ஒரு வடிவத்தின் பெயர்; அது மாறியாகவோ அளவுருவாகவோ இருக்க முடியாது"
     english = "‘{name}’ is the name of a shape; it cannot be a variable or a parameter"
     example = "வடிவம் புள்ளி { x, y }\nபுள்ளி = 5;\n"
 

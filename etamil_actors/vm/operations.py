@@ -109,19 +109,28 @@ def index_any(target: Value, index: Value) -> Value:
     if type(target) is list:
         return target[position(index, len(target))]
     if type(target) is str:
-        return text.letter_at(target, position(index, None))
+        place = whole_index(index)
+        if place < 0:
+            raise Fault("index.range", index=place, length=text.length(target))
+        return text.letter_at(target, place)
     raise Fault("index.kind", kind=convert.kind_of(target))
 
 
-def position(index: Value, length: int | None) -> int:
+def position(index: Value, length: int) -> int:
     """An index as a place inside something of that length."""
+    whole = whole_index(index)
+    if whole < 0 or whole >= length:
+        raise Fault("index.range", index=whole, length=length)
+    return whole
+
+
+def whole_index(index: Value) -> int:
+    """An index as a whole number."""
     whole = convert.number_of(index)
     if type(whole) is not int:
         if not number.is_whole(whole):
             raise Fault("index.not_whole", index=number.number_text(whole))
         whole = int(whole)
-    if whole < 0 or (length is not None and whole >= length):
-        raise Fault("index.range", index=whole, length="?" if length is None else length)
     return whole
 
 

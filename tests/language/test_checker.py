@@ -244,7 +244,7 @@ def test_an_argument_message_tells_where_the_call_is() -> None:
         " but an array holding a text is given in line 3"
     )
     assert problems[0].tamil_text == (
-        "‘f’ செயலின் அளபுரு ‘அ’ அணி<எண்> (aNi<eN>, array of number) என அறிவிக்கப்பட்டது;"
+        "‘f’ செயலின் அளவுரு ‘அ’ அணி<எண்> (aNi<eN>, array of number) என அறிவிக்கப்பட்டது;"
         " ஆனால் வரி 3-இல் ஓர் உரை உள்ள அணி கொடுக்கப்பட்டது"
     )
 

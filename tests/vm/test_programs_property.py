@@ -729,6 +729,24 @@ def test_a_function_cannot_change_what_its_caller_holds(before, after) -> None:
     assert output.splitlines() == [*inner, *([f"பிழை {code}"] if code else []), *held], text
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=statements)
+def test_parameters_are_copies_each_time(body) -> None:
+    """The same list of statements works on parameters, twice; the arguments stay as they were."""
+    lines, code = modelled(body)
+    assume(not code)
+    names = ", ".join((*ALL, *TEXTS))
+    start = "".join(f"{name} = {literal(value)};\n" for name, value in Model().names.items())
+    before = [text_of(value) for value in (Model().names[name] for name in (*ALL, *TEXTS))]
+    text = (
+        f"{HELPERS}{start}செயல் முழுதும்({names}) {{\n{Listing(True).block(body)}{PRINTS}}}\n"
+        f"முழுதும்({names});\n{PRINTS}முழுதும்({names});\nf = முழுதும்; f({names});\n"
+    )
+    output, fault = ran(text)
+    assert fault == "", text
+    assert output.splitlines() == [*lines, *before, *lines, *lines], text
+
+
 # ---- whole programs -------------------------------------------------------------------
 #
 # Names that change their kind in branches and loops, locals beside globals, calls, errors that

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 from typing import Any, Final
 
 from etamil_actors.errors import BudgetSpent, Fault, InternalError, OutputClosed, ProgramEnd
@@ -189,7 +189,7 @@ class Machine:
         before = sys.getrecursionlimit()
         sys.setrecursionlimit(max(before, self.depth * _PYTHON_FRAMES + _ROOM))
         try:
-            with localcontext(_quick_context()):
+            with localcontext(CONTEXT):
                 return entry(*arguments)
         except BudgetSpent as spent:
             if not spent.fault.trace:
@@ -433,10 +433,6 @@ def _get(target: dict[str, Value], arguments: Sequence[Value]) -> Value:
     if key in target:
         return target[key]
     return arguments[1] if len(arguments) == 2 else None
-
-
-def _quick_context() -> Context:
-    return CONTEXT
 
 
 def fault_of_signal(signal: BudgetSpent, machine: Machine) -> Any:

@@ -123,11 +123,6 @@ class Expressions(Emitter):
         made: Made = _RULES[type(node)](self, node)
         return made
 
-    def repeated(self, node: nodes.Expression) -> Made:
-        """An expression that may be written twice: a name or constant, else kept in a temporary."""
-        made, kind = self.expression(node)
-        return made, kind
-
     # ---- literals ---------------------------------------------------------------------
 
     def _number(self, node: nodes.Number) -> Made:
@@ -145,28 +140,13 @@ class Expressions(Emitter):
         return self.array([self.value(item) for item in node.items]), kinds.IS_ARRAY
 
     def _record(self, node: nodes.Record) -> Made:
-        keys: list[ast.expr] = []
-        values: list[ast.expr] = []
-        seen: set[str] = set()
-        for pair in node.pairs:
-            value = self.value(pair.value)
-            self.go_to(node)
-            # Of a repeated key the first counts; the later value is still evaluated.
-            key = pair.key.text if pair.key.text not in seen else None
-            seen.add(pair.key.text)
-            if key is None:
-                keys.append(self.constant(""))
-                values.append(value)
-                continue
-            keys.append(self.constant(key))
-            values.append(value)
-        if len(seen) != len(node.pairs):
-            return self._with_repeated_keys(node, values), kinds.IS_RECORD
-        return self.record(keys, values), kinds.IS_RECORD
-
-    def _with_repeated_keys(self, node: nodes.Record, values: list[ast.expr]) -> ast.expr:
-        names = [self.constant(pair.key.text) for pair in node.pairs]
-        return self.call("first_keys", self.group(names), self.group(values))
+        values = [self.value(pair.value) for pair in node.pairs]
+        self.go_to(node)
+        keys = [self.constant(pair.key.text) for pair in node.pairs]
+        if len({pair.key.text for pair in node.pairs}) == len(keys):
+            return self.record(keys, values), kinds.IS_RECORD
+        # Of a repeated key the first counts; the later value is still evaluated.
+        return self.call("first_keys", self.group(keys), self.group(values)), kinds.IS_RECORD
 
     # ---- names ------------------------------------------------------------------------
 

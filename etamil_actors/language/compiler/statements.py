@@ -33,13 +33,11 @@ class Statements(Expressions):
     def __init__(self, inference: Inference, version: Version, counted: bool) -> None:
         super().__init__(inference, version)
         self.counted = counted
-        self.nested = 0
         self.loops: list[list[str]] = []
         """For each loop around, the flags of blocks between it and here (see ``_break``)."""
         self.stores: set[str] = set()
         self.block_root: nodes.Node | None = None
         """The one call of the statement at hand that may have a block."""
-        self.constants_facts = not version.unit.bound
 
     # ---- a unit -----------------------------------------------------------------------
 
@@ -129,11 +127,9 @@ class Statements(Expressions):
         """A block inside a statement: never empty, and what it binds is not sure afterwards."""
         assigned, before, known = set(self.assigned), self.before, self.facts
         self.before = []
-        self.nested += 1
         if facts:
             self.facts = {**self.facts, **facts}
         written = self.block(statements) or [self.nothing()]
-        self.nested -= 1
         self.facts = known
         self.after_inner = self.assigned
         self.assigned, self.before = assigned, before

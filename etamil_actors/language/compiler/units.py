@@ -58,7 +58,6 @@ class Unit:
         self.unwraps = False
         self.brings: tuple[str, ...] = ()
         self.messages: list[Unit] = []
-        self.label = ""
 
     @property
     def owns_globals(self) -> bool:

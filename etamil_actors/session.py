@@ -8,6 +8,7 @@ names are read back. The checker is not run: a shell is for trying.
 from __future__ import annotations
 
 import os
+import weakref
 
 from etamil_actors.errors import BudgetSpent, ExitRequested, Fault
 from etamil_actors.language import nodes
@@ -30,8 +31,9 @@ from etamil_actors.script import (
     search_path,
     system_world,
 )
+from etamil_actors.vm import operations
 from etamil_actors.vm.machine import Image, Machine
-from etamil_actors.vm.values import UNSET, Value
+from etamil_actors.vm.values import UNSET, Function, Value
 
 _ANSWER = "\0"
 """The global name that holds the value of a bare expression; no program can write it."""
@@ -49,6 +51,8 @@ class Session:
         self._values: dict[str, Value] = {}
         self._sources = SourceMap()
         self._inputs = 0
+        self._machines: list[weakref.ref[Machine]] = []
+        """Machines of earlier inputs, as long as a function value holds one."""
 
     def names(self) -> dict[str, Value]:
         """The global names and their values."""
@@ -117,8 +121,12 @@ class Session:
         program = compiled_or_failed(
             lambda: generate(module, self._sources, known=known, keep=True), module, self._sources
         )
-        machine = Machine(Image(program), self._world, self._world.perform)
-        machine.restore(tuple([self._values.get(name, UNSET) for name in program.shared]))
+        machine = _SessionMachine(self, Image(program))
+        self._machines = [held for held in self._machines if held() is not None]
+        self._machines.append(weakref.ref(machine))
+        for held in self._machines:
+            if (alive := held()) is not None:  # functions kept in variables read today's names
+                alive.restore(tuple([self._values.get(name, UNSET) for name in alive.program.shared]))
         outcome = Outcome()
         try:
             with Budget(machine, self._options.seconds) as budget:
@@ -139,8 +147,31 @@ class Session:
 
     def _remember(self, names: tuple[str, ...], machine: Machine) -> None:
         for name, value in zip(names, machine.save(), strict=True):
-            if value is not UNSET and name not in self._definitions:
+            function = machine.functions.get(name)
+            if function is not None and isinstance(value, Function) and value.call is function.call:
+                continue  # no variable, only the function of that name
+            if value is not UNSET:
                 self._values[name] = value
+
+
+class _SessionMachine(Machine):
+    """A machine whose functions find names that later inputs gave."""
+
+    def __init__(self, session: Session, image: Image) -> None:
+        self._session = session
+        super().__init__(image, session._world, session._world.perform)
+
+    def undefined(self, name: str) -> Value:
+        """A name that did not exist when this input was compiled."""
+        values = self._session._values
+        return values[name] if name in values else super().undefined(name)
+
+    def unknown_call(self, name: str, *arguments: Value) -> Value:
+        """A call of such a name."""
+        value = self._session._values.get(name, UNSET)
+        if value is UNSET:
+            return super().unknown_call(name, *arguments)
+        return operations.call_value(value, arguments, 1, name)
 
 
 def _name(definition: Definition) -> str:

@@ -185,4 +185,4 @@ def test_a_trace_tells_places_and_functions_from_the_inside_out() -> None:
     with pytest.raises(Fault) as caught:
         machine.run_top()
     trace = [(frame.line, frame.column, frame.function) for frame in caught.value.trace]
-    assert trace == [(2, 10, "உள்ளே"), (4, 19, "வெளியே"), (5, 1, "")]
+    assert trace == [(2, 10, "உள்ளே"), (4, 18, "வெளியே"), (5, 1, "")]

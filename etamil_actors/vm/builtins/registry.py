@@ -120,7 +120,8 @@ def program_function(function: Value, arguments: int, name: str) -> Callable[...
     else:
         raise wrong_kind(name, "செயல்", "a function", function)
     if arguments < least or 0 <= most < arguments:
-        raise Fault("call.arguments", name=function.name or "செயல்", expected=_range(least, most), given=arguments)
+        name = function.name or "செயல்"
+        raise Fault("call.arguments", name=name, expected=_range(least, most), given=arguments)
     call: Callable[..., Value] = function.call
     return call
 

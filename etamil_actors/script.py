@@ -10,13 +10,15 @@ parser.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import time
 
 from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, OutputClosed, ProgramEnd
 from etamil_actors.language.program import digest
-from etamil_actors.store import read_program, write_program
+from etamil_actors.store import ABSENT, read_program, write_program
 from etamil_actors.vm import effects
 from etamil_actors.vm.machine import Choose, Grace, Image, Machine, OpenBlock, Slice
 
@@ -376,17 +378,29 @@ def reader(files: Files, digests: list[tuple[str, bytes]]) -> Callable[[str], by
     """How the loader reads a file; what was read is noted in ``digests``."""
 
     def read(path: str) -> bytes | None:
-        try:
-            if not files.exists(path):
-                return None
-            data = files.read(path)
-        except IsADirectoryError:
+        if not files.exists(path) or files.details(path).folder:
+            digests.append((os.path.abspath(path), ABSENT))
             return None
+        if _is_device(path):
+            raise OSError(errno.EINVAL, "இது ஒரு சாதாரண கோப்பு அல்ல  (it is not a regular file)")
+        data = files.read(path, SOURCE_BYTES)
         digests.append((os.path.abspath(path), digest(data)))
         return data
 
     return read
 
+
+def _is_device(path: str) -> bool:
+    """Whether reading could go on for ever: a device, a pipe."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+SOURCE_BYTES = 16 * 1024 * 1024
+"""The longest source file."""
 
 LIBRARY = os.path.dirname(os.path.abspath(__file__))
 """The folder that holds ``nUlakam``, the library that comes with the runtime."""
@@ -417,9 +431,13 @@ def load_for_check(path: str) -> tuple[list[Problem], SourceMap]:
 
 def _content(path: str) -> bytes:
     if path == "-":
-        return sys.stdin.buffer.read()
-    with open(path, "rb") as file:
-        return file.read()
+        content = sys.stdin.buffer.read(SOURCE_BYTES + 1)
+    else:
+        with open(path, "rb") as file:
+            content = file.read(SOURCE_BYTES + 1)
+    if len(content) > SOURCE_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+    return content
 
 
 def routes_of(path: str) -> list[tuple[str, str]]:
@@ -471,7 +489,8 @@ def _program_of(path: str, options: RunOptions, world: ScriptWorld) -> Program |
     """The compiled program, kept or new; None when it has errors, which have been shown."""
     environment = world.variables
     caching = options.cache and path != "-" and not options.steps
-    setting = environment.get("ETAMIL_PATH") or ""
+    folders = environment.get("ETAMIL_PATH") or ""
+    setting = "\0".join((path, folders, os.getcwd() if folders else ""))
     whole = os.path.abspath(path)
     if caching:
         program = read_program(whole, setting)

@@ -1,9 +1,13 @@
-"""Compiled programs on disk: ``__qmc__/hello.cpython-311.qmc`` beside ``hello.qmz``.
+"""Compiled programs on disk: ``__qmc__/hello.qmz.cpython-311.qmc`` beside ``hello.qmz``.
 
 A kept program is used only when it was made by this version from exactly these sources, and only
 when nobody but its owner could have written it: the code in it is run as it is. A folder that
 cannot be written, or that others may write, means that programs are compiled on every run —
 slower, never wrong.
+
+Beside the digests of all files that were read, the places that were looked at in vain are kept: a
+file that appears there would change what an import means. So would another search path, and a
+program that was moved or copied is another program.
 """
 
 from __future__ import annotations
@@ -14,6 +18,9 @@ import sys
 from etamil_actors.language.program import Program, digest, keep, open_kept
 
 FOLDER = "__qmc__"
+ABSENT = b""
+"""Stands for the digest of a file that was looked for and not there."""
+
 _OTHERS_MAY_WRITE = 0o022
 
 Digests = tuple[tuple[str, bytes], ...]
@@ -22,14 +29,13 @@ Digests = tuple[tuple[str, bytes], ...]
 def place_of(path: str) -> str:
     """Where the compiled form of a program is kept."""
     folder, name = os.path.split(path)
-    stem = name.removesuffix(".qmz")
-    return os.path.join(folder, FOLDER, f"{stem}.{sys.implementation.cache_tag}.qmc")
+    return os.path.join(folder, FOLDER, f"{name}.{sys.implementation.cache_tag}.qmc")
 
 
 def read_program(path: str, setting: str) -> Program | None:
     """The kept program of this source file, if it can be trusted and is fresh.
 
-    ``setting`` is whatever else decides what an import means: the search path.
+    ``setting`` is whatever else decides what the program is: how it was named, the search path.
     """
     kept = place_of(path)
     try:
@@ -44,7 +50,7 @@ def read_program(path: str, setting: str) -> Program | None:
     if found is None:
         return None
     digests, program = found
-    if not digests or digests[0] != ("", digest(setting.encode())):
+    if len(digests) < 2 or digests[0] != ("", digest(setting.encode())) or digests[1][0] != path:
         return None
     return program if all(_is_fresh(name, known) for name, known in digests[1:]) else None
 
@@ -78,6 +84,8 @@ def _is_ours(place: str | int) -> bool:
 
 
 def _is_fresh(name: str, known: bytes) -> bool:
+    if known == ABSENT:
+        return not os.path.isfile(name)
     try:
         with open(name, "rb") as file:
             return digest(file.read()) == known

@@ -13,12 +13,15 @@ import sys
 from types import CodeType
 from typing import Any, NamedTuple
 
+from etamil_actors import __version__
+
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
 
 FORMAT = 1
+"""Raised with every change of what compiled code expects of the machine, or the other way round."""
 MAGIC = b"qmc1"
-_TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{FORMAT}".encode()
+_TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{__version__}-{FORMAT}".encode()
 _HEAD = MAGIC + bytes([len(_TAG)]) + _TAG
 _DIGEST = 20
 _LINE_BITS = 20

@@ -361,6 +361,7 @@ def finish(turns: Any) -> None:
 NAMES: Final[dict[str, object]] = {
     "__builtins__": {},
     "__name__": "etamil",
+    "WARMTH": (None,) * 16,
     "ALONE": _alone(),
     "ELEMENTS": ELEMENTS,
     "LETTERS": VALUE_BYTES,

@@ -399,15 +399,26 @@ class Expressions(Emitter):
         if kinds.fits(kind):
             return made
         kept = self.temporary()
-        tests: list[ast.expr] = []
-        first = self.keep(kept, made)
-        if kind.high > kinds.MOST:
-            tests.append(self.compare(first, "<", self.constant(_NEAR)))
-            first = self.name(kept)
-        if kind.low < -kinds.MOST:
-            tests.append(self.compare(first, ">", self.constant(-_NEAR)))
-        test = tests[0] if len(tests) == 1 else self.both(*tests)
+        test = self.within_bounds(self.keep(kept, made), kept, kind.high > kinds.MOST, kind.low < -kinds.MOST)
         return self.choice(test, self.name(kept), self.call("fit", self.name(kept)))
+
+    def within_bounds(self, first: ast.expr, kept: str, above: bool = True, below: bool = True) -> ast.expr:
+        """Whether a whole number is one of the language.
+
+        Most are near zero, where CPython compares without a function call; the true bounds come after.
+        ``first`` stands where the number is read first, ``kept`` is its name from then on.
+        """
+        ways: list[ast.expr] = []
+        for bound in (_NEAR, kinds.MOST):
+            tests: list[ast.expr] = []
+            if above:
+                tests.append(self.compare(first, "<=", self.constant(bound)))
+                first = self.name(kept)
+            if below:
+                tests.append(self.compare(first, ">=", self.constant(-bound)))
+                first = self.name(kept)
+            ways.append(tests[0] if len(tests) == 1 else self.both(*tests))
+        return self.either(*ways)
 
     def _decimal(self, left: Made, operator: str, right: Made) -> ast.expr | None:
         """A bare operation with decimals on one side, and the rules for zero."""
@@ -438,26 +449,19 @@ class Expressions(Emitter):
         one, one_first = self._kept(one)
         two, two_first = self._kept(two)
         kept = self.temporary()
-        near = [
-            self.compare(self.name(kept), "<", self.constant(_NEAR)),
-            self.compare(self.name(kept), ">", self.constant(-_NEAR)),
-        ]
         one_number, two_number = one_kind.is_only(NUMBER), two_kind.is_only(NUMBER)
         if operator != "*" and (one_number or two_number or operator == "-"):
             self.speculated = True
-            if two_kind.mask == kinds.INT and 0 <= two_kind.low and two_kind.high <= _NEAR:
-                near = near[:1] if operator == "+" else near[1:]
-            if two_kind.mask == kinds.INT and two_kind.low == two_kind.high != 0 and len(near) == 1:
+            rises = operator == "+"
+            small = two_kind.mask == kinds.INT and 0 <= two_kind.low and two_kind.high <= _NEAR
+            if small and two_kind.low == two_kind.high != 0:
                 # Not zero, and near: that settles a decimal too, without asking for the type.
-                near[0] = self.compare(
-                    self.keep(kept, self.binary(one, operator, right[0])),
-                    "<" if operator == "+" else ">",
-                    self.constant(_NEAR if operator == "+" else -_NEAR),
-                )
+                bare = self.keep(kept, self.binary(one, operator, right[0]))
+                near = self.compare(bare, "<" if rises else ">", self.constant(_NEAR if rises else -_NEAR))
                 return self.choice(
-                    self.both(one_first, *near), self.name(kept), self.call(_ANY[operator], one, right[0])
+                    self.both(one_first, near), self.name(kept), self.call(_ANY[operator], one, right[0])
                 )
-            whole = near[0] if len(near) == 1 else self.both(*near)
+            whole = self.within_bounds(self.name(kept), kept, rises or not small, not rises or not small)
             # A zero with decimals would disturb the scale, and is left to the helper.
             nonzero = [value for value, kind in ((one, one_kind), (two, two_kind)) if kind.mask != kinds.INT]
             decimal = self.both(*nonzero) if len(nonzero) > 1 else nonzero[0]
@@ -478,9 +482,8 @@ class Expressions(Emitter):
             bare = self.name(kept)
         else:
             guards = [self.is_type(one, "int_"), self.is_type(two, "int_")]
-        near[0] = self.compare(bare, "<", self.constant(_NEAR))
         sure = self.call(_ANY[operator], one, two)
-        return self.choice(self.both(*guards, *near), self.name(kept), sure)
+        return self.choice(self.both(*guards, self.within_bounds(bare, kept)), self.name(kept), sure)
 
     def _kept(self, made: ast.expr) -> tuple[ast.expr, ast.expr]:
         """Something to read again, and what stands at the first place in its stead."""

@@ -36,6 +36,9 @@ class Statements(Expressions):
         self.loops: list[list[str]] = []
         """For each loop around, the flags of blocks between it and here (see ``_break``)."""
         self.stores: set[str] = set()
+        self.wants_warmth = False
+        """CPython 3.11 specialises code only once it is warm, and counts calls and plain jumps backwards
+        for that. A top level is called once, so it begins with a few empty turns."""
         self.block_root: nodes.Node | None = None
         """The one call of the statement at hand that may have a block."""
 
@@ -68,6 +71,8 @@ class Statements(Expressions):
         start.extend(
             self.assign("v_" + name, self.name("UNSET")) for name in sorted(self.unset - self._given())
         )
+        if self.wants_warmth:
+            start.append(self.each("t0", self.name("WARMTH"), [self.nothing()]))
         if deep:
             if self.counted:
                 start.extend(self._count())
@@ -373,11 +378,12 @@ class Statements(Expressions):
         put = self.assign_item(own, field, self.name(value_name))
         if self.is_owned(name):
             return [*written, put]
-        tests = self.both(
-            self.is_type(own, "dict_"), self.compare(self.call("refs", own), "<=", self.name("ALONE"))
+        apart = self.when(
+            self.compare(self.call("refs", own), ">", self.name("ALONE")),
+            [self.store(name, self.call(self.attribute(own, "copy")))],
         )
         self.assigned.add(name)
-        return [*written, self.when(tests, [put], [copied])]
+        return [*written, self.when(self.is_type(own, "dict_"), [apart, put], [copied])]
 
     def is_owned(self, name: str) -> bool:
         """Whether a name always holds a plain record that nothing else refers to."""
@@ -465,10 +471,12 @@ class Statements(Expressions):
         body = self.inner(node.body.statements, self.facts_of(node.condition, True))
         self.loops.pop()
         self.go_to(node)
-        if before:
-            stop = self.when(self.negation(test), [self.leave()])
-            return [self.loop(self.constant(True), [*before, stop, *self._tick(), *body])]
-        return [self.loop(test, [*self._tick(), *body])]
+        if self.unit.kind == TOP and not before:
+            self.wants_warmth = True
+            return [self.loop(test, [*self._tick(), *body])]
+        # Not ``while test``, which CPython 3.11 ends with a jump that does not warm the code up.
+        stop = self.when(self.negation(test), [self.leave()])
+        return [self.loop(self.constant(True), [*before, stop, *self._tick(), *body])]
 
     def _each(self, node: nodes.Each) -> Written:
         before, collection = self.settled(node.collection)

@@ -106,7 +106,7 @@ def _frame(code: CodeType, instruction: int, packed: int, files: tuple[str, ...]
 
 def _function(name: str) -> str:
     """The name in the program of a compiled function."""
-    if name.startswith(("f_", "i_")):
+    if name.startswith(("f_", "i_", "s_")):
         return name[2:]
     return "செயல்" if name.startswith("m_") else ""
 

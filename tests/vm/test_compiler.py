@@ -72,6 +72,15 @@ SAME_EVERYWHERE = {
         "p = {a: 2}; அச்சு " + "p.a * (" * 24 + "3" + ")" * 24 + ";",
         "50331648\n",
     ),
+    "a function named like a method is another thing": (
+        'வடிவம் P { எண் x, செயல் m(இது) { திரும்பு 1; } } செயல் "P.m"(a, b) { திரும்பு 2; } அச்சு P{x: 1}.m();',
+        "1\n",
+    ),
+    "of two parameters of one name the later wins": ("அச்சு செயல்(a, a) { திரும்பு a; }(1, 2);", "2\n"),
+    "nil is nothing where no variable has the name": (
+        "அச்சு nil; g = செயல்(nil) { திரும்பு nil; }; அச்சு g(3);",
+        "nil\n3\n",
+    ),
 }
 
 
@@ -84,7 +93,8 @@ def ran(text: str, **options: int) -> str:
 @pytest.mark.parametrize(("text", "wanted"), SAME_EVERYWHERE.values(), ids=SAME_EVERYWHERE.keys())
 def test_quick_code_says_what_the_language_says(text: str, wanted: str) -> None:
     assert ran(text) == wanted
-    assert ran("செயல் எல்லாம்() { " + text + " }\nஎல்லாம்();") == wanted
+    if "வடிவம்" not in text:  # a shape stands at the top level only
+        assert ran("செயல் எல்லாம்() { " + text + " }\nஎல்லாம்();") == wanted
     assert ran(text, steps=10**9) == wanted
 
 

@@ -40,6 +40,9 @@ _LONG = 40
 _SURE = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 _ANY = {"+": "add_any", "-": "subtract_any", "*": "multiply_any", "/": "divide_any"}
 _ORDER = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
+_NOTHING = "nil"
+"""Stands for இன்மை where no variable of the name has a value (EXTENSIONS §1.11)."""
+
 _IMPURE = frozenset(("_random", "_uuid"))
 
 
@@ -198,25 +201,25 @@ class Expressions(Emitter):
         """A function, agent or builtin of that name as a value."""
         unit = self.units.functions.get(name)
         if unit is not None:
-            return self.unit_value(unit, "f_" + name)
+            return self.unit_value(unit)
         if name in self.units.agents:
             return self.call(
                 "agent_value", self.constant(name), self.constant(len(self.units.agents[name].parameters))
             )
         builtin = BUILTIN_OF.get(name)
         if builtin is None:
-            return None
+            return self.constant(None) if name == _NOTHING else None
         if builtin.takes == "name":
             return self.call("service", self.constant(builtin.english), self.group([]))
         return self.call("builtin_value", self.constant(builtin.english))
 
-    def unit_value(self, unit: Unit, function: str) -> ast.expr:
+    def unit_value(self, unit: Unit) -> ast.expr:
         """A function of the program as a value."""
         node = unit.node
         task = isinstance(node, nodes.Function) and node.task
         return self.call(
             "Function",
-            self.name(function),
+            self.name(unit.python_name),
             self.constant(unit.name),
             self.constant(len(unit.parameters)),
             self.constant(unit.index),
@@ -672,7 +675,7 @@ class Expressions(Emitter):
                 if len(arguments) != len(unit.parameters):
                     return self._wrong_count(unit.name, str(len(unit.parameters)), arguments), ANY
                 answer = self.inference.general[unit.index].answer
-                return self.call("f_" + unit.name, *arguments, self.depth()), answer if answer.mask else ANY
+                return self.call(unit.python_name, *arguments, self.depth()), answer if answer.mask else ANY
             builtin = BUILTIN_OF.get(f"{target_name}.{method}")
             if builtin is not None:
                 arguments = [self.value(argument) for argument in written]

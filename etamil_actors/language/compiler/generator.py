@@ -249,10 +249,10 @@ class _Generator(Emitter):
     # ---- units ------------------------------------------------------------------------
 
     def _unit(self, unit: Unit) -> list[ast.stmt]:
-        if unit.kind == FUNCTION and "." not in unit.name and self.units.functions.get(unit.name) is not unit:
+        if unit.kind == FUNCTION and not unit.is_method and self.units.functions.get(unit.name) is not unit:
             return []  # a later function of the same name wins
         version = self.inference.general[unit.index]
-        names = ["v_" + name for name in unit.parameters]
+        names = _parameter_names(unit.parameters)
         if unit.kind == TOP:
             return [_Writer(self, version).whole_unit("top", [])]
         if unit.carries:
@@ -263,7 +263,7 @@ class _Generator(Emitter):
             return [self._agent(unit, version)]
         if unit.kind == MESSAGE:
             return [_Writer(self, version).whole_unit(f"b_{unit.index}", names)]
-        written = [_Writer(self, version).whole_unit("f_" + unit.name, names)]
+        written = [_Writer(self, version).whole_unit(unit.python_name, names)]
         special = self.inference.special.get(unit.index)
         if special is not None:
             quick = _Writer(self, special)
@@ -389,12 +389,9 @@ class _Generator(Emitter):
                 keys.append(self.constant(unit.index))
                 bodies.append(self.name(f"b_{unit.index}"))
         writer = _Writer(self, self.inference.general[0])
-        functions = {
-            name: writer.unit_value(unit, "f_" + name) for name, unit in self.units.functions.items()
-        }
+        functions = {name: writer.unit_value(unit) for name, unit in self.units.functions.items()}
         methods = {
-            f"{shape}.{name}": writer.unit_value(unit, f"f_{unit.name}")
-            for (shape, name), unit in self.units.methods.items()
+            f"{shape}.{name}": writer.unit_value(unit) for (shape, name), unit in self.units.methods.items()
         }
         for table in (functions, methods):
             for value in table.values():
@@ -412,6 +409,14 @@ class _Generator(Emitter):
                 self.name("set_steps") if self.counted else self.constant(None),
             ]
         )
+
+
+def _parameter_names(parameters: list[str]) -> list[str]:
+    """Python names for parameters; of two with one name the later wins."""
+    return [
+        f"p{place}_{name}" if name in parameters[place + 1 :] else "v_" + name
+        for place, name in enumerate(parameters)
+    ]
 
 
 def _compiled(tree: ast.Module) -> CodeType:

@@ -386,7 +386,7 @@ def _has_block(value: Given) -> bool:
 def _whole_parameters(unit: Unit) -> frozenset[str]:
     """Parameters worth a whole-number version: they meet arithmetic in a function that calls
     itself or loops."""
-    if unit.kind != "function" or not unit.parameters or "." in unit.name:
+    if unit.kind != "function" or not unit.parameters or unit.is_method:
         return frozenset()
     seen = _Worth(unit.name)
     seen.visit(unit.statements)

@@ -316,23 +316,18 @@ class Statements(Expressions):
         own = self.python_name(name)
         shared = not self.inference.is_local(self.unit, name) and name in self.units.shared
         self.stores.add(name)
+        grown = self.temporary() if shared else own
+        long = self.when(
+            self.compare(self.call("len_", self.name(grown)), ">", self.name("LETTERS")),
+            [self.do(self.call("too_long", self.name(grown)))],
+        )
+        grow = [self.extend(grown, self.name(kept)), long]
         if shared:
             # Python extends a text in place only through a fast local that holds it alone.
-            moved = self.temporary()
-            grow = [
-                self.assign(moved, self.name(own)),
-                self.assign(own, self.constant(None)),
-                self.extend(moved, self.name(kept)),
-                self.assign(own, self.name(moved)),
-            ]
-        else:
-            grow = [self.extend(own, self.name(kept))]
-        long = self.when(
-            self.compare(self.call("len_", self.name(own)), ">", self.name("LETTERS")),
-            [self.do(self.call("too_long", self.name(own)))],
-        )
+            take = [self.assign(grown, self.name(own)), self.assign(own, self.constant(None))]
+            grow = [*take, *grow, self.assign(own, self.name(grown))]
         other = self.store(name, self.call("joined", self.read(name), self.name(kept)))
-        return [*first, self.when(self.is_type(self.name(own), "str_"), [*grow, long], [other])]
+        return [*first, self.when(self.is_type(self.name(own), "str_"), grow, [other])]
 
     def _set_index(self, node: nodes.SetIndex) -> Written:
         name = node.name.text

@@ -48,6 +48,7 @@ class Unit:
         self.name = name
         self.node = node
         self.parent = parent
+        self.is_method = False
         self.parameters: list[str] = []
         self.statements: list[nodes.Statement] = []
         self.bound: dict[str, int] = {}
@@ -71,9 +72,10 @@ class Unit:
             self.kind == BODY and self.parent is not None and not self.parent.owns_globals
         )
 
-    def has(self, name: str) -> bool:
-        """Whether the name is a local here."""
-        return name in self.bound or name in self.parameters or name in self.captures
+    @property
+    def python_name(self) -> str:
+        """What its function is called in the code; no name of a program has these prefixes."""
+        return ("s_" if self.is_method else "f_") + self.name
 
 
 class Declared:
@@ -232,6 +234,7 @@ class _Collector:
         for method in node.methods:
             name = f"{node.name.text}.{method.name.text}"
             unit = self._open(FUNCTION, name, method, method.parameters, method.body)
+            unit.is_method = True
             self.units.methods[node.name.text, method.name.text] = unit
 
     def _lambda(self, node: nodes.Lambda) -> None:

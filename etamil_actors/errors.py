@@ -12,7 +12,13 @@ that are found before a program runs are no exceptions at all but data (``langua
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import NamedTuple
+else:
+    from etamil_actors.rows import NamedTuple
+
 
 
 class EtamilError(Exception):

@@ -13,7 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import NamedTuple, Protocol
+else:
+    from etamil_actors.rows import NamedTuple
+
+    Protocol = object
 
 
 class FileDetails(NamedTuple):
@@ -38,15 +45,12 @@ class Clock(Protocol):
 
     def wall(self) -> Decimal:
         """Seconds since 1970-01-01 UTC."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds since some moment; never goes back. For measuring."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Let so much time go by."""
-        ...
 
 
 class Random(Protocol):
@@ -54,7 +58,6 @@ class Random(Protocol):
 
     def bytes(self, count: int) -> bytes:
         """So many unpredictable bytes, good enough for keys."""
-        ...
 
 
 class Files(Protocol):
@@ -62,23 +65,18 @@ class Files(Protocol):
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """All bytes of a file; ``OSError`` with ``EFBIG`` when there are more than ``limit``."""
-        ...
 
     def write(self, path: str, data: bytes, append: bool = False) -> int:
         """Replace a file by these bytes, or append them; makes the file, never a folder."""
-        ...
 
     def exists(self, path: str) -> bool:
         """Is there anything at this path?"""
-        ...
 
     def details(self, path: str) -> FileDetails:
         """What is known of the file or folder at this path."""
-        ...
 
     def names(self, path: str) -> list[str]:
         """The names in a folder, in any order."""
-        ...
 
 
 class Console(Protocol):
@@ -86,19 +84,15 @@ class Console(Protocol):
 
     def write(self, text: str) -> None:
         """Put a text on standard output, perhaps only in its buffer."""
-        ...
 
     def write_error(self, text: str) -> None:
         """Put a text on standard error, now, after what was written before."""
-        ...
 
     def read_line(self) -> str:
         """The next line of standard input with its line feed; "" at the end."""
-        ...
 
     def flush(self) -> None:
         """Let everything that was written be seen."""
-        ...
 
 
 class Environment(Protocol):
@@ -106,7 +100,6 @@ class Environment(Protocol):
 
     def get(self, name: str) -> str | None:
         """The value of a variable, or nothing."""
-        ...
 
 
 class Programs(Protocol):
@@ -119,4 +112,3 @@ class Programs(Protocol):
             TimeoutError: it had to be killed after ``seconds``.
             OSError: it cannot start, or (``EFBIG``) wrote more than ``limit`` bytes.
         """
-        ...

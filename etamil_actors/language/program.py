@@ -11,9 +11,15 @@ from __future__ import annotations
 import marshal
 import sys
 from types import CodeType
-from typing import Any, NamedTuple
 
 from etamil_actors import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import Any, NamedTuple
+else:
+    from etamil_actors.rows import NamedTuple
+
 
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""

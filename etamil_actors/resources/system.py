@@ -22,12 +22,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from io import StringIO
-from typing import IO, TYPE_CHECKING
 
-from etamil_actors.ports import Clock, FileDetails, ProgramResult
+from etamil_actors.ports import FileDetails, ProgramResult
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
     import subprocess
+    from typing import IO
+
+    from etamil_actors.ports import Clock
 
 CHUNK = 65536
 LINE_BYTES = 16 * 1024 * 1024

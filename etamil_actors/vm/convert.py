@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Set
 from decimal import Decimal
-from typing import Any, Final
 
 from etamil_actors.errors import InternalError
 from etamil_actors.vm import limits, number
@@ -27,6 +26,10 @@ from etamil_actors.vm.values import (
     TwoNamed,
     Value,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import Any, Final
 
 # ---- kinds --------------------------------------------------------------------------------------
 

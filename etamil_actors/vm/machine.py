@@ -25,7 +25,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
-from typing import Any, Final
 
 from etamil_actors.errors import BudgetSpent, Fault, InternalError, OutputClosed, ProgramEnd
 from etamil_actors.language.program import FieldRow, Program
@@ -46,7 +45,14 @@ from etamil_actors.vm.values import (
     TwoNamed,
     Value,
 )
-from etamil_actors.vm.world import World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import Any, Final
+
+    from etamil_actors.vm.world import World
+
+    Performer = Callable[[Effect], Any]
 
 CALL_DEPTH: Final = 1000
 """How deep calls may nest (EXTENSIONS §1.12)."""
@@ -60,7 +66,6 @@ _PYTHON_FRAMES: Final = 12
 _ROOM: Final = 2000
 
 State = tuple[Value, ...]
-Performer = Callable[[Effect], Any]
 
 
 class Slice(Effect):

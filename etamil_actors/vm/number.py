@@ -37,10 +37,13 @@ from decimal import (
     Overflow,
     Rounded,
 )
-from typing import Final
 
 from etamil_actors.errors import Fault
 from etamil_actors.vm.values import Number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import Final
 
 MAX_MANTISSA: Final = 2**96 - 1
 MAX_SCALE: Final = 28

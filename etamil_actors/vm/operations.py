@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Final, NoReturn
 
 from etamil_actors.errors import Fault, ProgramEnd
 from etamil_actors.vm import convert, number, text
@@ -29,6 +28,10 @@ from etamil_actors.vm.values import (
     TwoNamed,
     Value,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import Any, Final, NoReturn
 
 
 class Propagate(Exception):

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from typing import Any, Final
 
 from etamil_actors.errors import Fault
 from etamil_actors.vm import limits
 from etamil_actors.vm.number import WHITE_SPACE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import Any, Final
 
 _JOINING: Final = frozenset("ஂாிீுூெேைொோௌ்ௗ")
 _CONTROLS: Final = frozenset("\n\t")

@@ -20,11 +20,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import Any, Final
+
+    Value = Any
+    """A value of a program. ``Any``, because every operation decides by kind at run time."""
+else:
+    Value = object
 
 Number = int | Decimal
-Value = Any
-"""A value of a program. ``Any``, because every operation decides by kind at run time."""
 
 
 class _Unset:

@@ -113,7 +113,7 @@ def test_length_counts_elements_fields_and_letters() -> None:
     assert call("nILam", {"a": 1}) == 1
     assert call("_length", "வணக்கம்") == 5
     assert failure("நீளம்", 5).message == (
-        "‘நீளம்’: அணி, பொருள் அல்லது உரை தேவை; a number கிடைத்தது  "
+        "‘நீளம்’: அணி, பொருள் அல்லது உரை தேவை; எண் கிடைத்தது  "
         "(‘நீளம்’ wants an array, a record or a text, not a number)"
     )
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from types import MethodType
-from typing import Any, Final, TypeVar
 
 from etamil_actors.errors import Fault, InternalError
 from etamil_actors.language.builtins import BUILTIN_OF, Builtin
@@ -23,8 +22,13 @@ from etamil_actors.vm.convert import kind_of, number_of, text_of, truth
 from etamil_actors.vm.number import is_whole
 from etamil_actors.vm.values import BuiltinFunction, Function, Handle, Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import Any, Final, TypeVar
+
+    AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Value])
+
 Converter = Callable[[Value], Value]
-AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Value])
 
 _SERVICES: Final = (
     "agents", "auth", "cache", "channels", "databases", "http", "jobs", "locks", "log", "metrics",

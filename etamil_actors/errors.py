@@ -20,7 +20,6 @@ else:
     from etamil_actors.rows import NamedTuple
 
 
-
 class EtamilError(Exception):
     """Something of this house failed."""
 
@@ -458,7 +457,18 @@ KIND_IN_TAMIL = {
 """What வகை answers, in Tamil for messages; a shape's name is its own."""
 
 
+LONGEST_SHOWN = 300
+"""Letters of a value that a message shows."""
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, str) and len(value) > LONGEST_SHOWN:
+        return value[:LONGEST_SHOWN] + "…"
+    return value
+
+
 def _fill(template: str, code: str, values: Mapping[str, object]) -> str:
+    values = {name: _shortened(value) for name, value in values.items()}
     kind = values.get("kind")
     if isinstance(kind, str):
         values = {"kind_ta": KIND_IN_TAMIL.get(kind, kind), **values}

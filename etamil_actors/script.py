@@ -376,14 +376,19 @@ def read_and_check(
 
 def reader(files: Files, digests: list[tuple[str, bytes]]) -> Callable[[str], bytes | None]:
     """How the loader reads a file; what was read is noted in ``digests``."""
+    from etamil_actors.language.loader import Unreadable
+    from etamil_actors.vm.builtins.files import words_of
 
     def read(path: str) -> bytes | None:
-        if not files.exists(path) or files.details(path).folder:
-            digests.append((os.path.abspath(path), ABSENT))
-            return None
-        if _is_device(path):
-            raise OSError(errno.EINVAL, "இது ஒரு சாதாரண கோப்பு அல்ல  (it is not a regular file)")
-        data = files.read(path, SOURCE_BYTES)
+        try:
+            if not files.exists(path) or files.details(path).folder:
+                digests.append((os.path.abspath(path), ABSENT))
+                return None
+            if _is_device(path):
+                raise Unreadable("இது ஒரு சாதாரண கோப்பு அல்ல", "it is not a regular file")
+            data = files.read(path, SOURCE_BYTES)
+        except OSError as trouble:
+            raise Unreadable(*words_of(trouble)) from None
         digests.append((os.path.abspath(path), digest(data)))
         return data
 
@@ -561,6 +566,9 @@ def _watched(
     except ProgramEnd as end:
         outcome.status = 1
         world.warn(f"✗ {end}")
+    except KeyboardInterrupt:
+        world.console.flush()
+        raise
     world.console.flush()
     return outcome
 

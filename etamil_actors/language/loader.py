@@ -34,6 +34,15 @@ MAX_DEPTH = 100
 """Files that may import each other in a row."""
 
 
+class Unreadable(Exception):
+    """A file is there and cannot be read; whoever reads says why, in both languages."""
+
+    def __init__(self, tamil: str, english: str) -> None:
+        super().__init__(english)
+        self.tamil = tamil
+        self.english = english
+
+
 class Loaded:
     """What came of loading: a tree, or everything that is wrong with the program."""
 
@@ -152,7 +161,7 @@ class _Loader:
                 break
             try:
                 content = self.read(place)
-            except (OSError, ValueError) as error:
+            except (Unreadable, OSError, ValueError) as error:
                 self.unreadable(path, place, error)
                 return
             if content is None:
@@ -174,7 +183,9 @@ class _Loader:
 
     def unreadable(self, path: nodes.Text, place: str, error: Exception | None) -> None:
         reason_ta, reason_en = "இது UTF-8 உரை அல்ல", "it is not UTF-8 text"
-        if error is not None and not isinstance(error, UnicodeError):
+        if isinstance(error, Unreadable):
+            reason_ta, reason_en = error.tamil, error.english
+        elif error is not None and not isinstance(error, UnicodeError):
             reason_ta = reason_en = getattr(error, "strerror", None) or str(error)
         self.problems.append(
             ImportUnreadable(path.start, path.end, path=place, reason_ta=reason_ta, reason_en=reason_en)

@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # typing takes longer to import than all of this
 CALL_DEPTH: Final = 1000
 """How deep calls may nest (EXTENSIONS §1.12)."""
 
+FINAL_STEPS: Final = 10_000
 FINAL_SECONDS: Final = 5.0
 """What இறுதியில் blocks get when the activity is being ended (EXTENSIONS §3)."""
 
@@ -154,6 +155,7 @@ class Machine:
         self.performer = performer
         self.depth = depth
         self.steps = steps
+        self._graced = False
         self.state: dict[str, object] = {}
         """Scratch of builtins that keep something per machine."""
         self.declared: dict[int, tuple[Value, ...]] = {}
@@ -265,6 +267,9 @@ class Machine:
         """An இறுதியில் block begins; when the activity is being ended it gets a short grace."""
         if end is not None:
             self.performer(Grace(FINAL_SECONDS))
+            if self._set_steps is not None and not self._graced:
+                self._graced = True
+                self._set_steps(FINAL_STEPS)
 
     def final_ends(self, end: ProgramEnd | None) -> None:
         """An இறுதியில் block is left, in whatever way."""

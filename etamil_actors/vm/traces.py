@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from types import CodeType, FrameType, TracebackType
 
-from etamil_actors.errors import Fault, Frame
+from etamil_actors.errors import BudgetSpent, Fault, Frame
 from etamil_actors.language.program import FILE_MARK, unpack
-from etamil_actors.vm.convert import text_of
+from etamil_actors.vm.convert import kind_of, text_of
 from etamil_actors.vm.operations import Propagate
+from etamil_actors.vm.values import Value
 
 LONGEST_TRACE = 40
 """Frames kept of a trace: the innermost and the outermost halves."""
@@ -52,7 +53,7 @@ def _translated(problem: Exception, depth: int) -> Fault:
         return problem
     if isinstance(problem, Propagate):
         value = problem.result.value
-        return Fault("result", text=text_of(value), details={"value": value})
+        return Fault("result", text=_shown(value), details={"value": value})
     if isinstance(problem, NameError):
         return Fault("name.undefined", name=_quoted(str(problem)))
     if isinstance(problem, RecursionError):
@@ -60,6 +61,14 @@ def _translated(problem: Exception, depth: int) -> Fault:
     if isinstance(problem, MemoryError):
         return Fault("internal", problem="MemoryError")
     return Fault("internal", problem=f"{type(problem).__name__}: {problem}")
+
+
+def _shown(value: Value) -> str:
+    """A value in a message; one that is too large to print is named by its kind."""
+    try:
+        return text_of(value)
+    except BudgetSpent:
+        return kind_of(value)
 
 
 def _quoted(message: str) -> str:

@@ -411,17 +411,18 @@ class Expressions(Emitter):
         Most are near zero, where CPython compares without a function call; the true bounds come after.
         ``first`` stands where the number is read first, ``kept`` is its name from then on.
         """
-        ways: list[ast.expr] = []
-        for bound in (_NEAR, kinds.MOST):
-            tests: list[ast.expr] = []
-            if above:
-                tests.append(self.compare(first, "<=", self.constant(bound)))
-                first = self.name(kept)
-            if below:
-                tests.append(self.compare(first, ">=", self.constant(-bound)))
-                first = self.name(kept)
-            ways.append(tests[0] if len(tests) == 1 else self.both(*tests))
-        return self.either(*ways)
+        again = self.name(kept)
+        if not (above and below):
+            sign, operator = (1, "<=") if above else (-1, ">=")
+            near = self.compare(first, operator, self.constant(sign * _NEAR))
+            return self.either(near, self.compare(again, operator, self.constant(sign * kinds.MOST)))
+        negative = self.choice(
+            self.compare(again, ">=", self.constant(-_NEAR)),
+            self.constant(True),
+            self.compare(again, ">=", self.constant(-kinds.MOST)),
+        )
+        far = self.compare(again, "<=", self.constant(kinds.MOST))
+        return self.choice(self.compare(first, "<=", self.constant(_NEAR)), negative, far)
 
     def _decimal(self, left: Made, operator: str, right: Made) -> ast.expr | None:
         """A bare operation with decimals on one side, and the rules for zero."""

@@ -273,10 +273,11 @@ class Statements(Expressions):
         self.go_to(node)
         own = self.name(self.python_name(name))
         tests = [
-            self.is_type(own, "list_"),
             self.compare(self.call("refs", own), "<=", self.name("ALONE")),
             self.compare(self.call("len_", own), "<", self.name("ELEMENTS")),
         ]
+        if not (self._may_stand(name) and self.kind_of(name).mask == kinds.ARRAY):
+            tests.insert(0, self.is_type(own, "list_"))
         append = self.builtin_name(BUILTIN_OF["_append"])
         here = self.do(self.call(self.attribute(own, "append"), self.name(kept)))
         copy = self.store(name, self.call(append, self.read(name), self.name(kept)))
@@ -364,15 +365,21 @@ class Statements(Expressions):
 
     def _set_field(self, node: nodes.SetField) -> Written:
         name = node.name.text
+        own = self.name(self.python_name(name))
+        field = self.constant(node.field.text)
+        if self.is_owned(name):
+
+            def write() -> Written:
+                value = self.value(node.value)
+                self.go_to(node)
+                return [*self._hoisted(), self.assign_item(own, field, value)]
+
+            return self.twice([node.value], write)
         value_name = self.temporary()
         written = self.into(value_name, node.value)
         self.go_to(node)
-        own = self.name(self.python_name(name))
-        field = self.constant(node.field.text)
         copied = self.store(name, self.call("set_field", self.read(name), field, self.name(value_name)))
         put = self.assign_item(own, field, self.name(value_name))
-        if self.is_owned(name):
-            return [*written, put]
         apart = self.when(
             self.compare(self.call("refs", own), ">", self.name("ALONE")),
             [self.store(name, self.call(self.attribute(own, "copy")))],

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from etamil_actors.errors import EtamilError, Fault
+from etamil_actors.errors import BudgetSpent, EtamilError, Fault
 
 
 class ActorError(EtamilError):
@@ -22,9 +22,15 @@ class ActorError(EtamilError):
 class MailboxFull(ActorError):
     """There is no room in the mailbox now; the message was not taken over."""
 
+    def __str__(self) -> str:
+        return "அஞ்சல்பெட்டி நிரம்பியுள்ளது  (the mailbox is full)"
+
 
 class MailboxClosed(ActorError):
     """The mailbox takes no more messages, or has none left and never will."""
+
+    def __str__(self) -> str:
+        return "அஞ்சல்பெட்டி மூடப்பட்டது  (the mailbox is closed)"
 
 
 class ActorStoppedError(ActorError):
@@ -160,6 +166,8 @@ def describe(problem: BaseException) -> str:
     """
     if isinstance(problem, BaseExceptionGroup):
         return "; ".join(describe(member) for member in problem.exceptions)
+    if isinstance(problem, BudgetSpent):
+        return describe(problem.fault)
     if isinstance(problem, Fault):
         if not problem.trace:
             return problem.message

@@ -34,6 +34,8 @@ class DeadReason(Enum):
     """It still waited when its actor ended."""
     EXPIRED = "expired"
     """Its deadline had passed when its turn came; whoever asked has gone."""
+    UNWANTED = "unwanted"
+    """It was sent to a supervisor, which handles no messages."""
 
 
 @dataclass(slots=True)

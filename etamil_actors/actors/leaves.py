@@ -8,9 +8,15 @@ this is the one function that finds them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import trio
+
+from etamil_actors.errors import ProgramEnd
+
+ERRORS: Final = (Exception, ProgramEnd)
+"""What is caught at the boundary of an actor. That a program has ended in the middle of a message, its
+budget spent perhaps, concerns its actor and nobody else."""
 
 
 class Leaves(NamedTuple):
@@ -20,7 +26,7 @@ class Leaves(NamedTuple):
     """Is a cancellation of trio's among them? It is never ours to keep."""
     interrupts: tuple[BaseException, ...]
     """What ends the process: an interrupt from the keyboard, an exit."""
-    errors: tuple[Exception, ...]
+    errors: tuple[BaseException, ...]
     """What somebody has to answer for, in the order in which it was raised."""
 
 
@@ -29,16 +35,16 @@ def leaves_of(problem: BaseException) -> Leaves:
     members = tuple(_members(problem))
     return Leaves(
         cancelled=any(isinstance(member, trio.Cancelled) for member in members),
-        interrupts=tuple(m for m in members if not isinstance(m, (Exception, trio.Cancelled))),
-        errors=tuple(member for member in members if isinstance(member, Exception)),
+        interrupts=tuple(m for m in members if not isinstance(m, (*ERRORS, trio.Cancelled))),
+        errors=tuple(member for member in members if isinstance(member, ERRORS)),
     )
 
 
-def error_of(problem: BaseException) -> Exception | None:
+def error_of(problem: BaseException) -> BaseException | None:
     """The one error that stands for all: itself when it is alone, else a flat group."""
     errors = leaves_of(problem).errors
     if len(errors) > 1:
-        return ExceptionGroup("several errors at once", errors)
+        return BaseExceptionGroup("several errors at once", errors)
     return errors[0] if errors else None
 
 

@@ -128,6 +128,11 @@ class Mailbox(Generic[T]):
         return len(self._lane)
 
     @property
+    def has_room(self) -> bool:
+        """Would a message be accepted now, without waiting and without dropping any?"""
+        return len(self._lane) < self.capacity
+
+    @property
     def waiting_senders(self) -> int:
         """How many senders wait for room."""
         return len(self._senders) if self._senders is not None else 0
@@ -176,6 +181,13 @@ class Mailbox(Generic[T]):
             # Shielded: the message is in, and a cancellation here would tell the sender that it is not.
             await cancel_shielded_checkpoint()
         return accepted
+
+    async def count_put(self) -> None:
+        """After ``put_nowait`` in a task that may wait: let others run when the turn is over."""
+        self._puts += 1
+        if self._puts >= TURN_MESSAGES:
+            self._puts = 0
+            await cancel_shielded_checkpoint()
 
     def put_nowait(self, message: T) -> bool:
         """Like ``put``, but never waits: where the rule is to wait, a full mailbox rejects."""

@@ -156,10 +156,10 @@ class Backoff:
         """Seconds to wait after so many failures in a row; ``chance`` is from 0 up to 1."""
         if self.initial == 0:
             return 0.0
-        steps = failures - 1
-        # By logarithms, because the power itself would leave the floats after some hundred failures.
-        grown = steps * math.log(self.factor) < math.log(self.cap / self.initial)
-        longest = min(self.initial * self.factor**steps, self.cap) if grown else self.cap
+        try:
+            longest = min(self.initial * self.factor ** (failures - 1), self.cap)
+        except OverflowError:  # after some hundred failures
+            longest = self.cap
         return longest * (1 - self.jitter * chance)
 
     def failures_after(self, failures: int, lived: float) -> int:

@@ -1,0 +1,197 @@
+"""A handle on an actor: what everybody outside it holds.
+
+A reference stays good over restarts, because the mailbox belongs to the actor's place and not to
+one of its lives. When the actor has ended for good, the reference says so to whoever uses it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import trio
+from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
+
+from etamil_actors.actors.errors import ActorStoppedError, AskSelfError, AskTimeoutError, MailboxClosed
+from etamil_actors.actors.moments import after
+from etamil_actors.actors.restart import Exit
+
+if TYPE_CHECKING:
+    from etamil_actors.actors.actor import Actor
+
+ASK_SECONDS: Final = 5.0
+"""How long an answer may take if nothing else is said."""
+
+
+class Reply:
+    """The place where one asker waits for one answer. The first answer counts."""
+
+    __slots__ = ("_done", "_problem", "_task", "_value")
+
+    def __init__(self) -> None:
+        self._task: Task | None = None
+        self._done = False
+        self._value: Any = None
+        self._problem: BaseException | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Has it been answered, or has the asker gone?"""
+        return self._done
+
+    def give(self, value: Any) -> bool:
+        """Answer; False when nobody waits any more."""
+        if self._done:
+            return False
+        self._value = value
+        self._finish()
+        return True
+
+    def fail(self, problem: BaseException) -> bool:
+        """Raise this where the answer was expected; False when nobody waits any more."""
+        if self._done:
+            return False
+        self._problem = problem
+        self._finish()
+        return True
+
+    def _finish(self) -> None:
+        self._done = True
+        if self._task is not None:
+            reschedule(self._task)
+            self._task = None
+
+    async def wait(self) -> Any:
+        """The answer, when it has come."""
+        if not self._done:
+            self._task = current_task()
+            await wait_task_rescheduled(self._leave)
+        if self._problem is not None:
+            raise self._problem
+        return self._value
+
+    def _leave(self, _: object) -> Abort:
+        self._task = None
+        self._done = True
+        return Abort.SUCCEEDED
+
+
+class Envelope:
+    """A message on its way, with what travels along."""
+
+    __slots__ = ("deadline", "message", "reply", "trace")
+
+    def __init__(
+        self, message: Any, reply: Reply | None = None, deadline: float = math.inf, trace: object = None
+    ) -> None:
+        self.message = message
+        self.reply = reply
+        self.deadline = deadline
+        """When the asker stops waiting, by trio's clock."""
+        self.trace = trace
+        """The trace context of the sender, which nobody here looks into."""
+
+
+class Down(NamedTuple):
+    """A watched actor has ended for good."""
+
+    actor: Reference
+    exit: Exit
+
+
+class Monitor:
+    """A watch on an actor, good for one ``Down``."""
+
+    __slots__ = ("_actor", "_notify")
+
+    def __init__(self, actor: Actor, notify: Callable[[Down], None]) -> None:
+        self._actor = actor
+        self._notify = notify
+
+    def end(self) -> None:
+        """Watch no more. May be said twice, and when it is too late."""
+        self._actor.unwatch(self._notify)
+
+
+class Reference:
+    """See the top of the file. Two references are equal only when they are the same."""
+
+    __slots__ = ("_actor",)
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+
+    @property
+    def path(self) -> str:
+        """The actor's place in the tree."""
+        return self._actor.path
+
+    @property
+    def is_alive(self) -> bool:
+        """Has it not ended for good? True while it waits for a restart."""
+        return not self._actor.is_gone
+
+    def __repr__(self) -> str:
+        return f"<reference to {self._actor.path}>"
+
+    async def tell(self, message: Any, *, trace: object = None) -> bool:
+        """Put a message into the mailbox; False when the mailbox was full and dropped it.
+
+        Raises:
+            ActorStoppedError: the actor has ended, also while the sender waited for room.
+            MailboxFull: there is no room, and the mailbox rejects.
+        """
+        try:
+            return await self._actor.receive(Envelope(message, trace=trace))
+        except MailboxClosed:
+            raise ActorStoppedError(self.path) from None
+
+    def tell_nowait(self, message: Any, *, trace: object = None) -> bool:
+        """Like ``tell``, but a full mailbox raises ``MailboxFull`` instead of letting the sender wait."""
+        try:
+            return self._actor.receive_nowait(Envelope(message, trace=trace))
+        except MailboxClosed:
+            raise ActorStoppedError(self.path) from None
+
+    async def ask(self, message: Any, seconds: float = ASK_SECONDS, *, trace: object = None) -> Any:
+        """Send a message and wait for the answer.
+
+        Raises:
+            AskTimeoutError: there was none in time. The work may still be done.
+            ActorCrashedError: the actor crashed over this message.
+            ActorStoppedError: the actor has ended, or ended before it came to this message.
+            AskSelfError: an actor asked itself.
+            MailboxFull: there is no room, and the mailbox rejects or has dropped the message.
+        """
+        actor = self._actor
+        if actor.is_current:
+            raise AskSelfError(self.path)
+        reply, deadline = Reply(), after(seconds)
+        envelope = Envelope(message, reply, deadline, trace)
+        try:
+            if actor.mailbox.has_room and seconds > 0:
+                await actor.receive(envelope)
+            else:
+                with trio.CancelScope(deadline=deadline) as waiting:
+                    await actor.receive(envelope)
+                if waiting.cancelled_caught:
+                    raise AskTimeoutError(self.path, seconds)
+        except MailboxClosed:
+            raise ActorStoppedError(self.path) from None
+        if deadline < math.inf:
+            actor.tree.timeouts.add(deadline, reply, self.path, seconds)
+        return await reply.wait()
+
+    def monitor(self, notify: Callable[[Down], None]) -> Monitor:
+        """Call this plain function once when the actor has ended for good; now, if it already has."""
+        self._actor.watch(notify)
+        return Monitor(self._actor, notify)
+
+    async def stop(self, reason: str = "stopped by request") -> None:
+        """End the actor for good and wait until it has: it may finish the message at hand."""
+        await self._actor.stop_for_good(reason)
+
+    async def wait_gone(self) -> Exit:
+        """Wait until the actor has ended for good, and learn how."""
+        return await self._actor.wait_gone()

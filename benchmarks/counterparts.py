@@ -117,6 +117,20 @@ def record_read(size: int, write: Write) -> None:
     write(f"{count} {plain(worth)}")
 
 
+def record_compare(size: int, write: Write) -> None:
+    items = _stock(size)
+    most = 0
+    few = 0
+    write(BEGIN)
+    for item in items:
+        if item["இருப்பு"] > most:
+            most = item["இருப்பு"]
+        if item["இருப்பு"] < 100:
+            few = few + 1
+    write(END)
+    write(f"{most} {few}")
+
+
 def record_copy(size: int, write: Write) -> None:
     items = _stock(size)
     raised = []

@@ -30,7 +30,7 @@ from benchmarks.programs import (
     run_program,
     warm_up,
 )
-from benchmarks.rounds import doublings, medians, take_turns
+from benchmarks.rounds import doublings, ratio_of, take_turns
 from benchmarks.table import Bar, Line, milliseconds, times
 
 REPOSITORY = FOLDER.parent.parent
@@ -55,6 +55,7 @@ WORKS = (
     Work("recursive fib(25), untyped", "fib", counterparts.fib, 25, 1.6),
     Work("100 000 updates of a field", "record_update", counterparts.record_update, 100_000, 1.6),
     Work("two fields of 100 000 records added up", "record_read", counterparts.record_read, 100_000, 1.6),
+    Work("a field of 100 000 records compared", "record_compare", counterparts.record_compare, 100_000, 1.6),
     Work("100 000 records copied with one change", "record_copy", counterparts.record_copy, 100_000, 1.6),
     Work("100 000 records sorted, whole numbers", "record_sort", counterparts.record_sort, 100_000, 1.6),
     Work(
@@ -106,14 +107,17 @@ def compare(work: Work, rounds: int) -> Line:
     kept = prepared(program_text(work.program, work.size))
     agreed(kept, work.counterpart, work.size)
     warm_up(work.counterpart)
-    ours, theirs = medians(
+    taken = take_turns(
         rounds, partial(_run_time, kept), partial(_counterpart_time, work.counterpart, work.size)
     )
-    ratio = ours / theirs
+    return _beside(work.title, taken, work.bar)
+
+
+def _beside(title: str, taken: Sequence[Sequence[float]], bar: float) -> Line:
+    ours, theirs = (median(seconds) for seconds in taken)
+    ratio = ratio_of(*taken)
     numbers: dict[str, object] = {"ours": ours, "python": theirs}
-    return Line(
-        work.title, milliseconds(ours), milliseconds(theirs), times(ratio), Bar(work.bar), [ratio], numbers
-    )
+    return Line(title, milliseconds(ours), milliseconds(theirs), times(ratio), Bar(bar), [ratio], numbers)
 
 
 def grow(growth: Growth, rounds: int) -> Line:
@@ -122,12 +126,18 @@ def grow(growth: Growth, rounds: int) -> Line:
     for size, kept in programs.items():
         agreed(kept, growth.counterpart, size)
     warm_up(growth.counterpart)
-    ours = medians(rounds, *[partial(_run_time, kept) for kept in programs.values()])
-    theirs = medians(rounds, *[partial(_counterpart_time, growth.counterpart, size) for size in programs])
-    factors = doublings(ours)
+    taken = take_turns(
+        rounds,
+        *[partial(_run_time, kept) for kept in programs.values()],
+        *[partial(_counterpart_time, growth.counterpart, size) for size in programs],
+    )
+    seconds = [median(each) for each in taken]
+    ours, theirs = seconds[: len(programs)], seconds[len(programs) :]
+    factors = doublings(taken[: len(programs)])
     return Line(
-        growth.title, _last(ours), _last(theirs), " ".join(f"{factor:.2f}" for factor in factors),
-        GROWTH_BAR, factors, {"sizes": list(GROWTH_SIZES), "ours": ours, "python": theirs},
+        growth.title, milliseconds(ours[-1]), milliseconds(theirs[-1]),
+        " ".join(f"{factor:.2f}" for factor in factors), GROWTH_BAR, factors,
+        {"sizes": list(GROWTH_SIZES), "ours": ours, "python": theirs},
     )
 
 
@@ -137,10 +147,6 @@ def _run_time(kept: bytes) -> float:
 
 def _counterpart_time(counterpart: Counterpart, size: int) -> float:
     return run_counterpart(counterpart, size).seconds
-
-
-def _last(seconds: Sequence[float]) -> str:
-    return milliseconds(seconds[-1])
 
 
 # ---- whole processes ------------------------------------------------------------------
@@ -156,7 +162,7 @@ def start(folder: Path, rounds: int) -> list[Line]:
     printed = subprocess.run(ours, check=True, capture_output=True, cwd=REPOSITORY, env=_environment())
     assert printed.stdout.decode() == "வணக்கம், உலகம்!\n", printed
     taken = take_turns(rounds, lambda: _wall(ours), lambda: _wall([sys.executable, "-c", "pass"]))
-    own, theirs = median(taken[0]), median(taken[1])
+    own = median(taken[0])
     called = "etamil-actors" if len(command) == 1 else "python -m etamil_actors"
     title = f"`{called} run hello.qmz`, warm cache"
     numbers: dict[str, object] = {"ours": own, "python": theirs}

@@ -1,7 +1,8 @@
 """Measuring side by side.
 
 What is compared takes turns within one run — ours, Python, Python, ours … — so that whatever else the
-machine does meets both alike. The median of the rounds counts; a first round of each is thrown away.
+machine does meets both alike. A ratio is taken within each round, and the median of the rounds counts;
+a first round is thrown away.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ def take_turns(rounds: int, *measures: Measure) -> list[list[float]]:
     return taken
 
 
-def medians(rounds: int, *measures: Measure) -> list[float]:
-    """The median of each measure, in seconds."""
-    return [median(taken) for taken in take_turns(rounds, *measures)]
+def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """How many times as long ours takes: the median of what each round says."""
+    return median(own / other for own, other in zip(ours, theirs, strict=True))
 
 
-def doublings(seconds: Sequence[float]) -> list[float]:
-    """How much longer each takes than the one before."""
-    return [longer / shorter for shorter, longer in pairwise(seconds)]
+def doublings(taken: Sequence[Sequence[float]]) -> list[float]:
+    """How many times as long each takes as the one before."""
+    return [ratio_of(longer, shorter) for shorter, longer in pairwise(taken)]

@@ -16,7 +16,7 @@ from benchmarks.table import Line, render, verdict
 
 SUBJECTS: dict[str, Callable[[int], list[Line]]] = {"language": language.measure}
 
-ROUNDS = 9
+ROUNDS = 11
 
 
 def main(words: list[str] | None = None) -> int:

@@ -162,16 +162,12 @@ def start(folder: Path, rounds: int) -> list[Line]:
     printed = subprocess.run(ours, check=True, capture_output=True, cwd=REPOSITORY, env=_environment())
     assert printed.stdout.decode() == "வணக்கம், உலகம்!\n", printed
     taken = take_turns(rounds, lambda: _wall(ours), lambda: _wall([sys.executable, "-c", "pass"]))
-    own = median(taken[0])
+    whole = median(taken[0])
     called = "etamil-actors" if len(command) == 1 else "python -m etamil_actors"
     title = f"`{called} run hello.qmz`, warm cache"
-    numbers: dict[str, object] = {"ours": own, "python": theirs}
     return [
-        Line(
-            f"{title}, beside `python -c pass`", milliseconds(own), milliseconds(theirs), times(own / theirs),
-            Bar(3.5), [own / theirs], numbers,
-        ),
-        Line(f"{title}, whole process", milliseconds(own), bar=Bar(100, "ms"), judged=[own * 1000]),
+        _beside(f"{title}, beside `python -c pass`", taken, 3.5),
+        Line(f"{title}, whole process", milliseconds(whole), bar=Bar(100, "ms"), judged=[whole * 1000]),
     ]
 
 

@@ -303,6 +303,9 @@ class Expressions(Emitter):
         for mask in (NUMBER, kinds.TEXT):
             if one_kind.is_only(mask) and two_kind.is_only(mask):
                 return self.compare(one, operator, two)
+        numbers = one_kind.is_only(NUMBER), two_kind.is_only(NUMBER)
+        if self.speculating and any(numbers) and _is_simple(two if numbers[1] else one):
+            return self._speculated_order(one, operator, two, numbers[1])
         sure = self.call(_ORDER[operator], one, two)
         if not (_is_simple(one) and _is_simple(two)):
             return sure
@@ -311,6 +314,18 @@ class Expressions(Emitter):
         if one_kind.is_only(NUMBER) and two_kind.may_be(kinds.INT):
             return self.choice(self.is_type(two, "int_"), self.compare(one, operator, two), sure)
         return sure
+
+    def _speculated_order(self, one: ast.expr, operator: str, two: ast.expr, right_number: bool) -> ast.expr:
+        """A number against anything: all that is no number raises, but for the Booleans."""
+        self.speculated = True
+        value, first = self._kept(one if right_number else two)
+        left, right = (value, two) if right_number else (one, value)
+        guards = self.both(self.compare(first, "is not", self.constant(True)), self._no_boolean(value)[1])
+        bare = self.compare(left, operator, right)
+        return self.choice(guards, bare, self.call(_ORDER[operator], left, right))
+
+    def _no_boolean(self, value: ast.expr) -> list[ast.expr]:
+        return [self.compare(value, "is not", self.constant(truth)) for truth in (True, False)]
 
     def _equality(
         self, one: ast.expr, one_kind: Kind, operator: str, two: ast.expr, two_kind: Kind
@@ -325,6 +340,12 @@ class Expressions(Emitter):
             # True == 1 in Python; any other whole number equals no Boolean.
             if kind.mask == kinds.INT and (kind.low > 1 or kind.high < 0):
                 return self.compare(one, operator, two)
+        for right_number, known, other in ((True, two_kind, one_kind), (False, one_kind, two_kind)):
+            if known.is_only(NUMBER) and other.may_be(kinds.BOOL):
+                value, first = self._kept(one if right_number else two)
+                left, right = (first, two) if right_number else (one, first)
+                alike = self.both(self.compare(left, "==", right), *self._no_boolean(value))
+                return alike if operator == "==" else self.negation(alike)
         same = self.call("equal", one, two)
         return same if operator == "==" else self.negation(same)
 

@@ -306,14 +306,23 @@ class Expressions(Emitter):
         numbers = one_kind.is_only(NUMBER), two_kind.is_only(NUMBER)
         if self.speculating and any(numbers) and _is_simple(two if numbers[1] else one):
             return self._speculated_order(one, operator, two, numbers[1])
-        sure = self.call(_ORDER[operator], one, two)
-        if not (_is_simple(one) and _is_simple(two)):
-            return sure
-        if two_kind.is_only(NUMBER) and one_kind.may_be(kinds.INT):
-            return self.choice(self.is_type(one, "int_"), self.compare(one, operator, two), sure)
-        if one_kind.is_only(NUMBER) and two_kind.may_be(kinds.INT):
-            return self.choice(self.is_type(two, "int_"), self.compare(one, operator, two), sure)
-        return sure
+        if not (one_kind.may_be(kinds.INT) and two_kind.may_be(kinds.INT)):
+            return self.call(_ORDER[operator], one, two)
+        left_value, left_first = self._kept(one)
+        right_value, right_first = self._kept(two)
+        if _is_simple(two):
+            tests = [
+                self.is_type(value, "int_")
+                for value, kind in ((left_first, one_kind), (two, two_kind))
+                if kind.mask != kinds.INT
+            ]
+            if one_kind.mask == kinds.INT and not _is_simple(one):
+                tests.insert(0, self.is_type(left_first, "int_"))
+            whole = tests[0] if len(tests) == 1 else self.both(*tests)
+        else:  # both sides are evaluated, whatever the first one is
+            whole = self.both_whole(left_first, right_first)
+        bare = self.compare(left_value, operator, right_value)
+        return self.choice(whole, bare, self.call(_ORDER[operator], left_value, right_value))
 
     def _speculated_order(self, one: ast.expr, operator: str, two: ast.expr, right_number: bool) -> ast.expr:
         """A number against anything: all that is no number raises, but for the Booleans."""

@@ -317,6 +317,12 @@ FAULTS: tuple[FaultKind, ...] = (
     # channels, locks, agents, auth …
     FaultKind("channel.closed", "சேனல் மூடப்பட்டது", "the channel is closed", "A send to a closed channel."),
     FaultKind(
+        "channel.unavailable",
+        "சேனலின் பதிவேட்டைப் பயன்படுத்த முடியவில்லை: {problem}",
+        "the journal of the channel cannot be used: {problem}",
+        "A message or durable job could not be written to the journal and was not kept, or none could be read: a full disk, perhaps.",
+    ),
+    FaultKind(
         "lock.deadlock",
         "பூட்டுகள் ஒன்றையொன்று காத்திருக்கின்றன: {who}",
         "a deadlock: {who}",
@@ -442,6 +448,11 @@ class BudgetSpent(ProgramEnd):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
         self.fault = fault
+
+
+class ExpectationFailed(BudgetSpent):
+    """An expectation of a test failed, so the test is over. It is treated like a spent budget: nothing
+    catches it, and the ``Fault`` that it carries is reported."""
 
 
 KIND_IN_TAMIL = {

@@ -51,6 +51,91 @@ class DeclaredTwice(Problem):
     example = "முகவர் எண்ணி() { செய்தி பார்() { திரும்பு 1; } }\nமுகவர் எண்ணி() { செய்தி பார்() { திரும்பு 2; } }\n"
 
 
+class OptionValue(Problem):
+    """An option was given a value that it cannot have.
+
+    Times are seconds and never negative, the time between two runs of a job is more than none;
+    counts are whole numbers. What is computed while the program runs is looked at then.
+    """
+
+    code = "E0313"
+    tamil = "‘{name}’ விருப்பத்தில் {wanted_ta} தேவை"
+    english = "the option ‘{name}’ wants {wanted_en}"
+    example = 'பணி_உருவாக்கு "அறிக்கை", {"every": 0} { அச்சு "வணக்கம்"; }\n'
+
+
+class UnknownOptionValue(Problem):
+    """An option takes one of a few words, and was given something else.
+
+    The words can be written in Tamil, romanised or in English.
+    """
+
+    code = "E0314"
+    tamil = "‘{name}’ விருப்பத்துக்கு ‘{value}’ என்ற மதிப்பு இல்லை; இருப்பவை: {known_ta}"
+    english = "the option ‘{name}’ has no value ‘{value}’; known are {known}"
+    example = 'சேனல் = சேனல்_உருவாக்கு({"overflow": "drop_oldst"});\nஅச்சு சேனல்;\n'
+
+
+class BadCron(Problem):
+    """A cron text cannot be understood.
+
+    It has five fields: minute, hour, day of the month, month, day of the week. Each is ``*`` or a
+    list of numbers, ranges and steps; months and weekdays have English names, too.
+    """
+
+    code = "E0315"
+    tamil = "cron உரை தவறு: {why_ta}"
+    english = "the cron text is wrong: {why}"
+    example = 'பணி_உருவாக்கு "அறிக்கை", {"cron": "0 25 * * *"} { அச்சு "வணக்கம்"; }\n'
+
+
+class UnknownZone(Problem):
+    """There is no time zone of this name. Names are like ``Asia/Kolkata``."""
+
+    code = "E0316"
+    tamil = "‘{name}’ என்ற நேர மண்டலம் இல்லை"
+    english = "there is no time zone ‘{name}’"
+    example = 'பணி_உருவாக்கு "அறிக்கை", {"cron": "0 2 * * *", "tz": "Asia/Kolkatta"} { அச்சு "வணக்கம்"; }\n'
+
+
+class OptionsExclude(Problem):
+    """Two options of a job both say when it runs.
+
+    A job runs every so many seconds, or by a cron text, or for each message of a channel. Who
+    wants two of them declares two jobs that call one function.
+    """
+
+    code = "E0317"
+    tamil = "‘{name}’, ‘{other}’ இரண்டும் ஒரே பணியில் வர முடியாது"
+    english = "‘{name}’ and ‘{other}’ cannot stand together in one job"
+    example = 'பணி_உருவாக்கு "அறிக்கை", {"every": 60, "cron": "0 2 * * *"} { அச்சு "வணக்கம்"; }\n'
+
+
+class OptionNeedsAnother(Problem):
+    """An option says something about another one that is not there."""
+
+    code = "E0318"
+    tamil = "‘{name}’ விருப்பம் ‘{other}’ உடன் மட்டுமே பொருள் தரும்"
+    english = "the option ‘{name}’ means something only together with ‘{other}’"
+    example = 'பணி_உருவாக்கு "அறிக்கை", {"every": 60, "tz": "Asia/Kolkata"} { அச்சு "வணக்கம்"; }\n'
+
+
+class ChannelsDiffer(Problem):
+    """A channel's name stands at two places with options that differ.
+
+    All who name a channel mean the same one, so they have to agree on what it is. Options that
+    are left out at one of the places are no contradiction.
+    """
+
+    code = "E0319"
+    tamil = "‘{channel}’ சேனலின் ‘{name}’ வேறு இடத்தில் ({place_ta}) வேறாக உள்ளது"
+    english = "the channel ‘{channel}’ has another ‘{name}’ elsewhere ({place})"
+    example = (
+        'அ = சேனல்_உருவாக்கு("அஞ்சல்", {"capacity": 10});\nஆ = சேனல்_உருவாக்கு("அஞ்சல்", {"capacity": 20});\n'
+        "அச்சு [அ, ஆ];\n"
+    )
+
+
 class NeverAssigned(Problem):
     """A name is read or called that nothing in the program ever gives a value to.
 

@@ -11,12 +11,12 @@ questions are put on lists here and answered at the end, in ``checker.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from etamil_actors.language import check_problems as problems
 from etamil_actors.language import nodes
 from etamil_actors.language.builtins import BUILTIN_OF, Builtin
-from etamil_actors.language.check_options import JOB_AT_TOP, OPTIONS_OF, Takes
+from etamil_actors.language.check_options import NamedChannels, OptionUse
 from etamil_actors.language.check_outline import Outline, Shape, Signature
 from etamil_actors.language.check_types import (
     BOOLEAN,
@@ -32,8 +32,9 @@ from etamil_actors.language.check_types import (
     misfit,
     read_as,
 )
+from etamil_actors.language.jobs import may_consume
 from etamil_actors.language.nearby import nearest
-from etamil_actors.language.options import canonical_option
+from etamil_actors.language.options import JOB_AT_TOP, OPTIONS_OF, Takes, canonical_option
 from etamil_actors.language.problems import NotAllowedHere, Problem, did_you_mean
 from etamil_actors.language.source import SourceMap
 
@@ -76,12 +77,9 @@ class Itself(Variable):
     __slots__ = ()
 
 
-class OptionUse(NamedTuple):
-    """A record written out where a word takes options."""
-
-    word: str
-    record: nodes.Record
-    takes: Takes
+def is_agent(variable: Variable | None) -> bool:
+    """Whether a name means the agent around."""
+    return type(variable) is Itself and variable.known is None
 
 
 Scope = dict[str, Variable]
@@ -100,9 +98,12 @@ class ValueChecker:
         self.globals = self.scope
         self.assigned: set[str] = set()
         self.prelude = True
+        self.repeats = 0
+        """Loops, and blocks that a word may run again, around the place at hand."""
         self.statement: nodes.Statement | None = None
         """The statement of the top level that is being walked."""
         self.jobs: dict[str, int] = {}
+        self.channels = NamedChannels()
         self.hints_left = MOST_HINTS
         # Calls inside file, database and HTTP statements are not judged (REFERENCE §10.3).
         self.quiet = False
@@ -236,7 +237,9 @@ class ValueChecker:
 
     def value_lambda(self, node: nodes.Lambda) -> Known:
         name = nodes.Identifier(node.start, node.body.start, "செயல்")
-        self.walk_function(name, node.parameters, node.result, node.body, {})
+        own = {parameter.name.text for parameter in node.parameters}
+        agent = {word: one for word, one in self.scope.items() if is_agent(one) and word not in own}
+        self.walk_function(name, node.parameters, node.result, node.body, agent)
         return FUNCTION
 
     # ---- operators --------------------------------------------------------------------
@@ -497,11 +500,16 @@ class ValueChecker:
         takes = OPTIONS_OF.get(builtin.english)
         if takes is None:
             return
+        declared = builtin.english == "_job" and self.prelude and not self.repeats
         for record in [*node.arguments[takes.first :], node.options]:
             if type(record) is nodes.Record:
-                self.option_uses.append(OptionUse(word, record, takes))
-                if builtin.english == "_job" and not self.prelude:
+                use = OptionUse(word, record, takes, builtin.english, declared)
+                self.option_uses.append(use)
+                if builtin.english == "_job" and not declared:
                     self._refuse_at_work(record, takes)
+                if builtin.english == "_channel" and type(node.arguments[0]) is nodes.Text:
+                    name = node.arguments[0].value
+                    self.problems += self.channels.differences(name, use, self.place_words)
 
     def _refuse_at_work(self, record: nodes.Record, takes: Takes) -> None:
         for pair in record.pairs:
@@ -515,11 +523,12 @@ class ValueChecker:
         brings = builtin.brings.split() if builtin is not None else []
         if builtin is not None and builtin.takes == "body":
             self._note_job(node)
-            self.walk_body(node.block, brings)
+            consumes = type(node) is nodes.Call and self.prelude and not self.repeats and may_consume(node)
+            self.walk_body(node.block, brings if consumes else [])
         else:
             for name in brings:
                 self.bind(nodes.Identifier(node.block.start, node.block.start + 1, name))
-            self.walk_block(node.block)
+            self.walk_repeated(node.block)
 
     def _note_job(self, node: nodes.Call | nodes.MethodCall) -> None:
         """A job declared at the top level has a name of its own."""
@@ -604,7 +613,7 @@ class ValueChecker:
         elif name in BUILTIN_OF:
             takes = OPTIONS_OF.get(BUILTIN_OF[name].english)
             if takes is not None:
-                self.option_uses.append(OptionUse(name, record, takes))
+                self.option_uses.append(OptionUse(name, record, takes, BUILTIN_OF[name].english))
         else:
             self.unknown_literals.append(node)
         return None
@@ -628,6 +637,12 @@ class ValueChecker:
     def walk_block(self, block: nodes.Block) -> None:
         """Check the statements of a block in the scope at hand."""
         raise NotImplementedError
+
+    def walk_repeated(self, block: nodes.Block) -> None:
+        """Check a block that may run more than once."""
+        self.repeats += 1
+        self.walk_block(block)
+        self.repeats -= 1
 
     def walk_body(self, block: nodes.Block, brings: Sequence[str] = ()) -> None:
         """Check what runs later, in a machine of its own."""

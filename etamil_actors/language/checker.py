@@ -17,7 +17,7 @@ from typing import Any
 from etamil_actors.language import check_problems as problems
 from etamil_actors.language import nodes
 from etamil_actors.language.builtins import BUILTIN_OF
-from etamil_actors.language.check_options import ROUTE, option_spellings, unknown_options
+from etamil_actors.language.check_options import OptionChecker, OptionUse
 from etamil_actors.language.check_outline import Outline
 from etamil_actors.language.check_types import (
     TEXT_TYPE,
@@ -30,13 +30,14 @@ from etamil_actors.language.check_types import (
 )
 from etamil_actors.language.check_values import (
     Itself,
-    OptionUse,
     Scope,
     ValueChecker,
     Variable,
+    is_agent,
     is_of_request,
 )
 from etamil_actors.language.keywords import KEYWORD_OF, WORDS
+from etamil_actors.language.options import ROUTE
 from etamil_actors.language.problems import Problem
 from etamil_actors.language.source import SourceMap
 
@@ -407,12 +408,12 @@ class Checker(ValueChecker):
 
     def check_while(self, node: nodes.While) -> None:
         self.value(node.condition)
-        self.walk_block(node.body)
+        self.walk_repeated(node.body)
 
     def check_each(self, node: nodes.Each) -> None:
         self.value(node.collection)
         self.bind(node.name)
-        self.walk_block(node.body)
+        self.walk_repeated(node.body)
 
     def check_try(self, node: nodes.Try) -> None:
         self.walk_block(node.body)
@@ -507,7 +508,7 @@ class Checker(ValueChecker):
         self.walk_body(node.body)
 
     def check_on_stop(self, node: nodes.OnStop) -> None:
-        if type(self.scope.get(SELF[0])) is Itself:
+        if is_agent(self.scope.get(SELF[0])):
             self.walk_in(dict(self.scope), node.body)  # an agent's: its state is reached
         else:
             self.walk_body(node.body)
@@ -554,19 +555,14 @@ class Checker(ValueChecker):
         for node in self.unknown_literals:
             if node.name.text not in self.assigned:
                 self.report_unknown_literal(node)
+        options = OptionChecker(self.sources, self.hint)
         for use in self.option_uses:
             if use.word not in self.assigned and use.word not in self.functions:
-                self._check_options(use)
+                self.problems += options.problems_of(use)
         self._report_unassigned()
         if self.outline.has_routes:
             for start, end, name in self.request_reads:
                 self.report(problems.PreludeReadsRequest(start, end, name=name))
-
-    def _check_options(self, use: OptionUse) -> None:
-        for key in unknown_options(use.record, use.takes):
-            words = {"name": key.text, "word": use.word}
-            near = self.hint(key.text, option_spellings(use.takes))
-            self.report(problems.UnknownOption(key.start, key.end, suggestion=near, **words))
 
     def _report_unassigned(self) -> None:
         known: Container[str] = _Union(self.assigned, self.functions, self.shapes)

@@ -51,6 +51,12 @@ from etamil_actors.language.problems import (
 
 _RETURN = "return"
 _AN_EQUALS = quoted("=")
+_SHAPE_WORDS = frozenset(
+    [
+        *KEYWORD_NAMED["Shape"].spellings,
+        *[word for row in WORDS if row.word == "Class" for word in row.spellings],
+    ]
+)
 _SELF = frozenset([spelling for word in WORDS if word.word == "Self" for spelling in word.spellings])
 _METHODS = frozenset({"Get", "Post", "Sse", "Stream", "WebSocket", "Static"})
 _NEVER_NAMES = frozenset({"literal", "operator", "statement"})
@@ -707,9 +713,20 @@ class Statements(Expressions):
         behind = self.i + 2 if kinds[self.i + 1] == "?" else self.i + 1
         if kinds[behind] != NAME:
             return False
-        # Two names in different lines are two fields and a forgotten comma, not a type and its field.
-        line_of = self.source.line_of
-        return line_of(self.tokens[self.i].start) == line_of(self.tokens[behind].start)
+        # Two names in different lines are two fields and a forgotten comma, unless the first is a shape.
+        token, line_of = self.tokens[self.i], self.source.line_of
+        return line_of(token.start) == line_of(self.tokens[behind].start) or self.defines_shape(token.value)
+
+    def defines_shape(self, name: str) -> bool:
+        """Whether the file defines a shape of this name, here or further down."""
+        tokens, kinds = self.tokens, self.kinds
+        return any(
+            [
+                tokens[i].value == name and kinds[i] == NAME and tokens[i - 1].value in _SHAPE_WORDS
+                for i in range(1, len(tokens) - 1)
+                if kinds[i + 1] == "{"
+            ]
+        )
 
     def method(self) -> nodes.Function:
         start = self.tokens[self.i].start

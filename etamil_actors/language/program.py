@@ -24,13 +24,17 @@ else:
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
 
-FORMAT = 1
+FORMAT = 3
 """Raised with every change of what compiled code expects of the machine, or the other way round."""
 MAGIC = b"qmc1"
 _TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{__version__}-{FORMAT}".encode()
 _HEAD = MAGIC + bytes([len(_TAG)]) + _TAG
 _DIGEST = 20
 _LINE_BITS = 20
+
+
+NO_PLACE = 0
+"""The packed place of code that stands for nothing in the program; a trace leaves it out."""
 
 
 def digest(data: bytes) -> bytes:
@@ -73,13 +77,40 @@ class ShapeRow(NamedTuple):
 class Declaration(NamedTuple):
     """A route, job, test … of a service. ``unit`` is the number of its body, −1 without one.
 
-    ``name`` is the route's method or what the declaration is called; ``path`` a route's path.
+    ``name`` is the route's method or what the declaration is called, as far as the text tells;
+    ``path`` a route's path; ``place`` the packed file and line. ``is_inner`` marks a job that is not
+    declared but started where the program comes past it; ``captures`` are the locals it takes along.
+    ``takes`` tells how many values the body is given: 1 for a job that may consume a channel.
     """
 
     kind: str
     unit: int
     name: str
     path: str
+    place: int
+    is_inner: bool
+    takes: int
+    captures: tuple[str, ...]
+
+
+class MessageRow(NamedTuple):
+    """A message of an agent: the number of its body, and its parameters with their types."""
+
+    name: str
+    unit: int
+    parameters: tuple[FieldRow, ...]
+
+
+class AgentRow(NamedTuple):
+    """An agent. ``state`` are the names it keeps, its parameters first; ``on_stop`` is the number
+    of its நிறுத்தும்போது block, −1 without one."""
+
+    name: str
+    unit: int
+    parameters: tuple[FieldRow, ...]
+    state: tuple[str, ...]
+    messages: tuple[MessageRow, ...]
+    on_stop: int
     place: int
 
 
@@ -93,7 +124,17 @@ class Program(NamedTuple):
     types: tuple[FieldRow, ...]
     shapes: tuple[ShapeRow, ...]
     declared: tuple[Declaration, ...]
+    agents: tuple[AgentRow, ...]
+    keeps_functions: bool
+    """Whether a variable can hold a function; not so when they are only called or lent to builtins."""
     counted: bool
+    serves: bool
+    """Does it use words that only the actors of a running service answer?"""
+
+    def place_of(self, packed: int) -> tuple[str, int]:
+        """The file's name and the line of a packed place."""
+        file, line = unpack(packed)
+        return self.files[file], line
 
 
 def keep(program: Program, digests: tuple[tuple[str, bytes], ...]) -> bytes:
@@ -123,8 +164,8 @@ def _plain(value: object) -> object:
 
 
 def _program(parts: tuple[Any, ...]) -> Program:
-    code, files, shared, decimals, types, shapes, declared, counted = parts
-    if not isinstance(code, CodeType) or not isinstance(counted, bool):
+    code, files, shared, decimals, types, shapes, declared, agents, keeps_functions, counted, serves = parts
+    if not isinstance(code, CodeType) or not isinstance(serves, bool):
         raise TypeError("no program")
     return Program(
         code,
@@ -137,8 +178,28 @@ def _program(parts: tuple[Any, ...]) -> Program:
             for name, fields, methods in shapes
         ),
         tuple(Declaration(*row) for row in declared),
+        tuple(_agent(row) for row in agents),
+        keeps_functions,
         counted,
+        serves,
     )
+
+
+def _agent(parts: tuple[Any, ...]) -> AgentRow:
+    name, unit, parameters, state, messages, on_stop, place = parts
+    return AgentRow(
+        name,
+        unit,
+        _rows(parameters),
+        state,
+        tuple(MessageRow(word, body, _rows(fields)) for word, body, fields in messages),
+        on_stop,
+        place,
+    )
+
+
+def _rows(parts: tuple[Any, ...]) -> tuple[FieldRow, ...]:
+    return tuple(_row(field) for field in parts)
 
 
 def _row(parts: tuple[str, str, str, bool, Any]) -> FieldRow:

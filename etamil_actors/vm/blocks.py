@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from etamil_actors.errors import Fault
-from etamil_actors.vm.convert import kind_of, number_of, text_of
+from etamil_actors.vm.convert import text_of
 from etamil_actors.vm.effects import Sleep
 from etamil_actors.vm.values import Value
 
@@ -110,28 +110,14 @@ def _once(machine: Machine, arguments: Sequence[Value]) -> Word:
 
 
 def _retry(machine: Machine, arguments: Sequence[Value]) -> Word:
-    from etamil_actors.language.options import canonical_option
+    from etamil_actors.vm.options import count_of, read_options, seconds_of
 
-    attempts, pause, codes = _ATTEMPTS, _FIRST_PAUSE, None
-    options = arguments[0] if arguments else {}
-    if not isinstance(options, dict):
-        raise Fault(
-            "value.kind",
-            name="மீள்முயற்சி",
-            wanted_ta="விருப்பங்களின் பொருள்",
-            wanted_en="a record of options",
-            kind=kind_of(options),
-        )
-    for key, value in options.items():
-        option = canonical_option(key)
-        if option == "attempts":
-            attempts = max(1, int(number_of(value)))
-        elif option == "backoff":
-            pause = max(0.0, float(number_of(value)))
-        elif option == "codes":
-            codes = [text_of(code) for code in value] if isinstance(value, list) else [text_of(value)]
-        else:
-            raise Fault("option.unknown", name=key)
+    options = read_options(arguments[0] if arguments else None, "_retry")
+    attempts = count_of(options, "attempts", "_retry", _ATTEMPTS)
+    pause = seconds_of(options, "backoff", "_retry", _FIRST_PAUSE)
+    codes = options.get("codes")
+    if codes is not None:
+        codes = [text_of(code) for code in (codes if isinstance(codes, list) else [codes])]
     return Retry(machine, attempts, pause, codes)
 
 

@@ -18,6 +18,10 @@ plain function.
 
 The end of a time slice comes from outside too: whoever watches the clock calls ``interrupt``,
 and the program performs ``Slice`` at its next loop turn or call.
+
+Values travel between machines as they are, but for functions: these see the variables of the
+machine that made them, so whoever gives a value to another machine lets that one ``adopt`` it. A
+machine is used again after it was filled from a template (``template.py``).
 """
 
 from __future__ import annotations
@@ -27,8 +31,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 
 from etamil_actors.errors import BudgetSpent, Fault, InternalError, OutputClosed, ProgramEnd
-from etamil_actors.language.program import FieldRow, Program
-from etamil_actors.vm import operations
+from etamil_actors.language.program import AgentRow, FieldRow, Program
+from etamil_actors.vm import adoption, operations
 from etamil_actors.vm.builtins import registry
 from etamil_actors.vm.convert import kind_of, text_of
 from etamil_actors.vm.effects import Effect, Service
@@ -69,6 +73,34 @@ _ROOM: Final = 2000
 State = tuple[Value, ...]
 
 
+class _Depth:
+    """Python's own limit of nested calls: raised while program code runs on any machine.
+
+    Activities take turns, so the first to end may not lower it for those that stand deep in their
+    calls; the last one does.
+    """
+
+    def __init__(self) -> None:
+        self._entered = 0
+        self._before = 0
+
+    def raise_to(self, frames: int) -> None:
+        limit = sys.getrecursionlimit()
+        if not self._entered:
+            self._before = limit
+        self._entered += 1
+        if limit < frames:
+            sys.setrecursionlimit(frames)
+
+    def lower(self) -> None:
+        self._entered -= 1
+        if not self._entered:
+            sys.setrecursionlimit(self._before)
+
+
+_DEPTH: Final = _Depth()
+
+
 class Slice(Effect):
     """The time slice is used up, or somebody wants a word: yield."""
 
@@ -76,7 +108,10 @@ class Slice(Effect):
 
 
 class Grace(Effect):
-    """The activity is being ended; its இறுதியில் blocks may run so many seconds, all together."""
+    """The activity is being ended; its இறுதியில் blocks may run so many seconds, all together.
+
+    Answers nothing, or a function that is called when the block is left, with what leaves it.
+    """
 
     __slots__ = ("seconds",)
 
@@ -105,6 +140,15 @@ class Choose(Effect):
         self.otherwise = otherwise
 
 
+class Walk(Effect):
+    """ஒவ்வொரு over something shared, such as a channel: answers what gives its turns."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Value) -> None:
+        self.source = source
+
+
 class Finished:
     """The activity is over, and this is its value."""
 
@@ -122,12 +166,46 @@ class Image:
         self.shapes = {row.name: ShapeInfo(row.name, {}) for row in program.shapes}
         for row in program.shapes:
             self.shapes[row.name].fields = {field.name: _field(field) for field in row.fields}
+        self.agents = {row.name: AgentInfo(row) for row in program.agents}
+        self.agent_of_unit = {row.unit: row.name for row in program.agents}
+        self.messages = {one.unit for row in program.agents for one in row.messages}
+        self.messages.update(row.on_stop for row in program.agents if row.on_stop >= 0)
+        """The bodies that run on the machine of an agent, after its own."""
         names = dict(operations.NAMES)
         names.update((name, Decimal(digits)) for name, digits in program.decimals)
         names.update(("S_" + name, shape) for name, shape in self.shapes.items())
         names.update((f"T{number}", _field(row)) for number, row in enumerate(program.types))
         exec(program.code, names)
         self.make: Any = names["machine"]
+
+
+class MessageInfo:
+    """A message of an agent at run time: the number of its body, and its parameters."""
+
+    __slots__ = ("name", "parameters", "unit")
+
+    def __init__(self, name: str, unit: int, parameters: tuple[FieldInfo, ...]) -> None:
+        self.name = name
+        self.unit = unit
+        self.parameters = parameters
+
+
+class AgentInfo:
+    """An agent at run time, its messages by name."""
+
+    __slots__ = ("messages", "name", "on_stop", "parameters", "place", "state", "unit")
+
+    def __init__(self, row: AgentRow) -> None:
+        self.name = row.name
+        self.unit = row.unit
+        self.parameters = tuple([_field(field) for field in row.parameters])
+        self.state = row.state
+        self.messages = {
+            one.name: MessageInfo(one.name, one.unit, tuple([_field(field) for field in one.parameters]))
+            for one in row.messages
+        }
+        self.on_stop = row.on_stop
+        self.place = row.place
 
 
 def _field(row: FieldRow) -> FieldInfo:
@@ -156,10 +234,15 @@ class Machine:
         self.depth = depth
         self.steps = steps
         self._graced = False
+        self._graces: list[Callable[[BaseException | None], None] | None] = []
+        self.me: Value = None
+        """இது: the agent that this machine works for. Whoever starts an activity sets it."""
         self.state: dict[str, object] = {}
         """Scratch of builtins that keep something per machine."""
         self.declared: dict[int, tuple[Value, ...]] = {}
         """What the program declared, by the number of the declaration, with its options."""
+        self.declaring: Callable[[int, tuple[Value, ...]], Value] | None = None
+        """Answers the value of a declaration that stands where a value is wanted."""
         (
             self._top,
             self.save,
@@ -167,6 +250,7 @@ class Machine:
             self.interrupt,
             self.calm,
             self._bodies,
+            self._makers,
             self.functions,
             self.methods,
             self._set_steps,
@@ -179,7 +263,9 @@ class Machine:
         return self.protected(self._top)
 
     def run_body(self, unit: int, *given: Value) -> Value:
-        """Run a body: a route's, a job's, a test's."""
+        """Run a body: a route's, a job's, a test's, an agent's, that of a message."""
+        if unit in self.image.messages:
+            return self.protected(self._bodies[unit], *given, 1)
         return self.protected(self._bodies[unit], *given)
 
     def call(self, function: Value, *arguments: Value) -> Value:
@@ -193,8 +279,7 @@ class Machine:
             Fault: the program failed; place and trace are filled in.
             ProgramEnd: it was ended on purpose.
         """
-        before = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(before, self.depth * _PYTHON_FRAMES + _ROOM))
+        _DEPTH.raise_to(self.depth * _PYTHON_FRAMES + _ROOM)
         try:
             with localcontext(CONTEXT):
                 return entry(*arguments)
@@ -208,7 +293,7 @@ class Machine:
                 raise
             raise fault from problem
         finally:
-            sys.setrecursionlimit(before)
+            _DEPTH.lower()
 
     def perform(self, effect: Effect) -> Any:
         """Ask the world for something and wait for the answer."""
@@ -217,6 +302,47 @@ class Machine:
     def service(self, key: str, arguments: tuple[Value, ...]) -> Value:
         """Ask for a word that a service provides."""
         return self.performer(Service(key, arguments))
+
+    # ---- values and states of other machines ------------------------------------------
+
+    def adopt(self, value: Value) -> Value:
+        """A value that another machine of this program made, for use on this one.
+
+        Its functions see the variables of this machine from now on. Anything else stays the same
+        object, and so does a value without functions.
+
+        Raises:
+            Fault: ``value.local`` when there is a function of another program in it.
+        """
+        return value if type(value) in adoption.PLAIN else adoption.adopted(self, value)
+
+    def function_of(self, unit: int, captured: tuple[Value, ...] = ()) -> Function:
+        """A function of the program by the number of its text, with the values it carries.
+
+        Raises:
+            KeyError: the program has no such function.
+        """
+        maker = self._makers.get(unit)
+        if maker is not None:
+            made = maker(*captured)
+            return Function(made, "", made.__code__.co_argcount - 1, unit, captured, self)
+        if unit in self._bodies and unit not in self.image.agent_of_unit:
+            return self.body_value(unit, captured[0] if captured else None)
+        if unit in self.image.agent_of_unit:
+            return self.agent_value(self.image.agent_of_unit[unit])
+        return self._function_of_unit[unit]
+
+    @property
+    def _function_of_unit(self) -> dict[int, Function]:
+        return {function.unit: function for function in self.functions.values()}
+
+    def reset(self) -> None:
+        """Forget what the last activity left beside the variables."""
+        self.calm()
+        self.me = None
+        self._graced = False
+        if self.state:
+            self.state = {}
 
     # ---- what compiled code calls -----------------------------------------------------
 
@@ -250,9 +376,10 @@ class Machine:
         except OSError as trouble:
             raise OutputClosed(trouble) from None
 
-    def declare(self, number: int, options: tuple[Value, ...]) -> None:
+    def declare(self, number: int, options: tuple[Value, ...]) -> Value:
         """The top level came past a declaration."""
         self.declared[number] = options
+        return self.declaring(number, options) if self.declaring is not None else None
 
     def caught(self, problem: Exception) -> Value:
         """The record that பிழை gets."""
@@ -266,14 +393,17 @@ class Machine:
     def final_begins(self, end: ProgramEnd | None) -> None:
         """An இறுதியில் block begins; when the activity is being ended it gets a short grace."""
         if end is not None:
-            self.performer(Grace(FINAL_SECONDS))
+            self._graces.append(self.performer(Grace(FINAL_SECONDS)))
             if self._set_steps is not None and not self._graced:
                 self._graced = True
                 self._set_steps(FINAL_STEPS)
 
     def final_ends(self, end: ProgramEnd | None) -> None:
-        """An இறுதியில் block is left, in whatever way."""
+        """An இறுதியில் block is left, in whatever way. Called in a ``finally``."""
         if end is not None:
+            grace = self._graces.pop()
+            if grace is not None:
+                grace(sys.exc_info()[1])
             raise end
 
     def undefined(self, name: str) -> Value:
@@ -297,17 +427,33 @@ class Machine:
         """A builtin as a value."""
         return registry.function_value(key, self)
 
-    def agent_value(self, name: str, arity: int) -> Function:
+    def agent_value(self, name: str) -> Function:
         """An agent's name as a value: a function that starts one."""
-        return Function(lambda *arguments: self.start_agent(name, arguments[:-1]), name, arity, -1)
+        info = self.image.agents[name]
+        return Function(
+            lambda *arguments: self.start_agent(name, arguments[:-1]),
+            name,
+            len(info.parameters),
+            info.unit,
+            (),
+            self,
+        )
 
     def start_agent(self, name: str, arguments: tuple[Value, ...]) -> Value:
         """Start an agent."""
+        wanted = len(self.image.agents[name].parameters)
+        if wanted != len(arguments):
+            operations.wrong_count(name, str(wanted), arguments)
         return self.service("start_agent", (name, arguments))
 
-    def body_value(self, unit: int) -> Function:
-        """The body of a job that a handler starts."""
-        return Function(lambda *given: self._bodies[unit](*given[:-1]), "", 1, unit)
+    def body_value(self, unit: int, me: Value = None) -> Function:
+        """The body of a job that a handler starts; ``me`` is இது where it stands."""
+
+        def run(*given: Value) -> Value:
+            self.me = me
+            return self._bodies[unit](*given[:-1])
+
+        return Function(run, "", 0, unit, () if me is None else (me,), self)
 
     def call_method(self, target: Value, name: str, arguments: Sequence[Value], depth: int) -> Value:
         """``target.name(arguments)``."""
@@ -346,6 +492,8 @@ class Machine:
 
     def iterate(self, collection: Value) -> Any:
         """What ஒவ்வொரு walks through."""
+        if isinstance(collection, Handle):
+            return self.performer(Walk(collection))
         return operations.iterate(collection)
 
     def finish(self, turns: Any) -> None:

@@ -204,7 +204,7 @@ _KINDS: Final[dict[str, tuple[type, ...]]] = {
     "Array": (list,),
     "Function": (Function, BuiltinFunction),
 }
-_WORDS: Final = {
+TYPE_WORDS: Final = {
     "Number": ("எண்", "a number"),
     "Text": ("உரை", "a text"),
     "Date": ("தேதி", "a date"),
@@ -229,7 +229,7 @@ def does_fit(info: FieldInfo, value: Value) -> bool:
 def _insist(shape: ShapeInfo, info: FieldInfo, value: Value) -> None:
     if does_fit(info, value):
         return
-    tamil, english = _WORDS.get(info.kind, (info.shape, info.shape))
+    tamil, english = TYPE_WORDS.get(info.kind, (info.shape, info.shape))
     kind = convert.kind_of(value)
     raise _misfit(
         shape,
@@ -347,10 +347,6 @@ def iterate(collection: Value) -> Iterable[Value]:
         return sorted(collection)
     if type(collection) is str:
         return text.letters(collection)
-    turns = getattr(collection, "turns", None) if isinstance(collection, Handle) else None
-    if turns is not None:
-        made: Iterable[Value] = turns()
-        return made
     raise Fault("loop.kind", kind=convert.kind_of(collection))
 
 

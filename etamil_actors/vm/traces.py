@@ -10,7 +10,7 @@ import sys
 from types import CodeType, FrameType, TracebackType
 
 from etamil_actors.errors import BudgetSpent, Fault, Frame
-from etamil_actors.language.program import FILE_MARK, unpack
+from etamil_actors.language.program import FILE_MARK, NO_PLACE, unpack
 from etamil_actors.vm.convert import kind_of, text_of
 from etamil_actors.vm.operations import Propagate
 from etamil_actors.vm.values import Value
@@ -81,7 +81,7 @@ def _frames(traceback: TracebackType | None, files: tuple[str, ...]) -> list[Fra
     frames: list[Frame] = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if code.co_filename == FILE_MARK:
+        if code.co_filename == FILE_MARK and traceback.tb_lineno != NO_PLACE:
             frames.append(_frame(code, traceback.tb_lasti, traceback.tb_lineno, files))
         traceback = traceback.tb_next
     frames.reverse()
@@ -95,11 +95,21 @@ def _callers(frame: FrameType | None, files: tuple[str, ...]) -> list[Frame]:
         code = frame.f_code
         if code.co_filename == FILE_MARK:
             # The innermost one caught the error: the traceback has it already.
-            if not inside:
+            if not inside and frame.f_lineno != NO_PLACE:
                 frames.append(_frame(code, frame.f_lasti, frame.f_lineno, files))
             inside = False
         frame = frame.f_back
     return frames
+
+
+def stands_at(frame: FrameType | None, files: tuple[str, ...]) -> str | None:
+    """Where code of a program stands that waits: the file and line of the innermost call."""
+    while frame is not None:
+        if frame.f_code.co_filename == FILE_MARK and frame.f_lineno != NO_PLACE:
+            file, line = unpack(frame.f_lineno)
+            return f"{files[file]}:{line}" if file < len(files) else None
+        frame = frame.f_back
+    return None
 
 
 def _frame(code: CodeType, instruction: int, packed: int, files: tuple[str, ...]) -> Frame:

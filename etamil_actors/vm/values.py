@@ -25,6 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer to import than all of this
     from typing import Any, Final
 
+    from etamil_actors.vm.machine import Machine
+
     Value = Any
     """A value of a program. ``Any``, because every operation decides by kind at run time."""
 else:
@@ -144,10 +146,10 @@ class Function:
 
     ``call`` takes the arguments and, last, the depth of the caller plus one. ``unit`` tells
     which piece of program text it is; two functions are equal when the unit and the captured
-    values are.
+    values are. ``home`` is the machine whose variables it sees; another one has to adopt it first.
     """
 
-    __slots__ = ("arity", "call", "captured", "name", "task", "takes_self", "unit")
+    __slots__ = ("arity", "call", "captured", "home", "name", "task", "takes_self", "unit")
 
     def __init__(
         self,
@@ -156,6 +158,7 @@ class Function:
         arity: int,
         unit: int,
         captured: tuple[Value, ...] = (),
+        home: Machine | None = None,
         takes_self: bool = False,
         task: bool = False,
     ) -> None:
@@ -164,18 +167,22 @@ class Function:
         self.arity = arity
         self.unit = unit
         self.captured = captured
+        self.home = home
         self.takes_self = takes_self
         self.task = task
 
 
 class BuiltinFunction:
-    """A builtin as a value. ``name`` is its Tamil name; ``call`` is bound to the machine and
-    takes the arguments and, last, the depth, like ``Function.call``."""
+    """A builtin as a value. ``name`` is its Tamil name; ``call`` is bound to the machine, its
+    ``home``, and takes the arguments and, last, the depth, like ``Function.call``."""
 
-    __slots__ = ("call", "most", "least", "name")
+    __slots__ = ("call", "home", "most", "least", "name")
 
-    def __init__(self, call: Callable[..., Value], name: str, least: int, most: int) -> None:
+    def __init__(
+        self, call: Callable[..., Value], name: str, least: int, most: int, home: Machine | None = None
+    ) -> None:
         self.call = call
+        self.home = home
         self.name = name
         self.least = least
         self.most = most

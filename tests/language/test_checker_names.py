@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from etamil_actors.language.check_options import OPTIONS_OF, ROUTE
 from etamil_actors.language.checker import check
 from etamil_actors.language.lexer import lex
-from etamil_actors.language.options import spellings_of
+from etamil_actors.language.options import (
+    OPTIONS_OF,
+    ROUTE,
+    VALUES_OF,
+    spellings_of,
+)
 from etamil_actors.language.parser import parse
 from etamil_actors.language.problems import render
 from etamil_actors.language.source import SourceMap
@@ -193,6 +197,15 @@ CALLS = {
 }
 
 
+VALUES = {
+    "cron": '"0 2 * * *"', "tz": '"UTC"', "channel": "சேனல்_உருவாக்கு()",
+    **dict.fromkeys(("singleton", "durable", "keep", "idempotent"), "மெய்"),
+    **dict.fromkeys(("summary", "description"), '"உரை"'),
+    **{name: f'"{words[0]}"' for name, words in VALUES_OF.items()},
+}  # fmt: skip
+"""What an option that takes no number may be given."""
+
+
 def test_every_word_with_options_is_tried() -> None:
     assert CALLS.keys() == OPTIONS_OF.keys()
 
@@ -200,15 +213,18 @@ def test_every_word_with_options_is_tried() -> None:
 @pytest.mark.parametrize("word", OPTIONS_OF)
 def test_a_word_takes_its_options_in_every_spelling_and_no_others(word: str) -> None:
     for name in OPTIONS_OF[word].names:
+        beside = ', "cron": "0 2 * * *"' if name == "tz" else ""
         for spelling in spellings_of(name):
-            assert found(CALLS[word] % f'"{spelling}"') == [], spelling
+            program = CALLS[word].replace(": 1}", f": {VALUES.get(name, '1')}{beside}}}") % f'"{spelling}"'
+            expected = ["1:E0214"] if name == "durable" else []
+            assert found(program) == expected, spelling
     assert found(CALLS[word] % "வேறு_எதுவோ") == ["1:E0311"]
 
 
 def test_a_route_takes_its_options_in_every_spelling_and_no_others() -> None:
     for name in ROUTE.names:
         for spelling in spellings_of(name):
-            assert found(f'வழி பெறு, "/", {{"{spelling}": 1}} {{ }}') == [], spelling
+            assert found(f'வழி பெறு, "/", {{"{spelling}": {VALUES.get(name, "1")}}} {{ }}') == [], spelling
     assert found('வழி பெறு, "/", {"every": 1} { }') == ["1:E0311"]
 
 
@@ -278,10 +294,14 @@ def test_names_of_jobs_agents_and_messages(lines: list[str], expected: list[str]
         'பணி_உருவாக்கு "a" {{ {} }}',
         'சோதனை "a" {{ {} }}',
         "முகவர் a() {{ செய்தி m() {{ {} }} }}",
+        "ஒவ்வொரு i இல் [1] {{ {} }}",
+        "(பொய்) சுற்று {{ {} }}",
+        "மீள்முயற்சி() {{ {} }}",
     ],
 )
 def test_a_one_time_job_cannot_be_scheduled(option: str, place: str) -> None:
-    job = f'பணி_உருவாக்கு "p", {{"{option}": 1, "attempts": 2}} {{ }}'
+    value = VALUES.get("channel" if option == "சேனல்" else option, "1")
+    job = f'பணி_உருவாக்கு "p", {{"{option}": {value}, "attempts": 2}} {{ }}'
     assert found(place.format(job)) == ["1:E0214"]
     assert found(job) == []
     assert found(f"முயல் {{ {job} }} இறுதியில் {{ }}") == []

@@ -414,6 +414,16 @@ def test_the_text_type_gives_way_to_a_shape_only() -> None:
     assert tree("சரம் x; வடிவம் சரம் { }") == "Binding(x, சரம், –, no)\nShape(சரம், [], [])"
 
 
+@pytest.mark.parametrize("word", ["வடிவம்", "vativam", "_shape", "தரம்"])
+def test_a_shape_may_stand_in_the_line_before_its_field(word: str) -> None:
+    parts = ["வடிவம் பை { புள்ளி", "p, எண்", "q }"], [f"{word} புள்ளி {{ x }}"]
+    for lines in ([*parts[0], *parts[1]], [*parts[1], *parts[0]]):
+        assert codes("\n".join(lines)) == []
+        assert tree("\n".join(lines)) == tree(
+            "\n".join(lines).replace("புள்ளி\n", "புள்ளி ").replace("எண்\n", "எண் ")
+        )
+
+
 def test_a_task_needs_its_braces() -> None:
     assert tree("பணி f(x);") == "Call(f, [x], –, –, no);"
 
@@ -548,6 +558,7 @@ def test_a_call_with_braces_ends_with_them() -> None:
         ("நிலை ‸f(x);", "E0205"),
         ("வடிவம் ப { எண் x ‸எண் y }", "E0206"),
         ("வடிவம் ப { x\n‸y }", "E0206"),
+        ("வடிவம் ப { x\n‸y }\nவடிவம் ம { x }", "E0206"),
         ("வடிவம் ப { x‸; y }", "E0206"),
         ("‸1 < f() < 3;", "E0210"),
         ("x = 1 < ‸f() < 3;", "E0207"),
@@ -657,7 +668,7 @@ def test_messages_of_the_parser(text: str, message: str) -> None:
 def test_mistakes_of_different_statements_are_reported_together() -> None:
     text = (
         "செயல் f() {\n    அச்சு 1 1;\n    x = ;\n    அச்சு 2;\n}\n"
-        "y = = 3;\nவழி பெறு, \"/\" {\n    பதில் 200;\n    வரிசை = 1;\n}\nஅச்சு 3;\n"
+        'y = = 3;\nவழி பெறு, "/" {\n    பதில் 200;\n    வரிசை = 1;\n}\nஅச்சு 3;\n'
     )
     assert places(text) == ["E0201 2:11", "E0201 3:9", "E0201 6:5", "E0201 8:12", "E0203 9:5"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -181,8 +182,54 @@ def test_a_word_of_a_service_is_asked_of_the_world() -> None:
 
 
 def test_a_trace_tells_places_and_functions_from_the_inside_out() -> None:
-    machine, _ = machine_of("செயல் உள்ளே() {\n    திரும்பு 1 / 0;\n}\nசெயல் வெளியே() { திரும்பு உள்ளே(); }\nவெளியே();")
+    machine, _ = machine_of(
+        "செயல் உள்ளே() {\n    திரும்பு 1 / 0;\n}\nசெயல் வெளியே() { திரும்பு உள்ளே(); }\nவெளியே();"
+    )
     with pytest.raises(Fault) as caught:
         machine.run_top()
     trace = [(frame.line, frame.column, frame.function) for frame in caught.value.trace]
     assert trace == [(2, 10, "உள்ளே"), (4, 18, "வெளியே"), (5, 1, "")]
+
+
+def test_a_call_that_is_handed_on_to_the_version_for_whole_numbers_is_one_call_of_the_trace() -> None:
+    text = (
+        "செயல் எண்ணு(n) {\n    (n == 0) எனில் { திரும்பு 1 / n; }\n    திரும்பு n * எண்ணு(n - 1);\n}\n"
+        "x = [2];\n"
+        "முயல் { எண்ணு(x[0]); } பிழை(e) { ஒவ்வொரு வரி_ஒன்று இல் e.trace { அச்சு வரி_ஒன்று; } அச்சு e.line; }\n"
+        "அச்சு எண்ணு(x[0]);"
+    )
+    machine, paper = machine_of(text)
+    with pytest.raises(Fault) as caught:
+        machine.run_top()
+    trace = [(frame.line, frame.column, frame.function) for frame in caught.value.trace]
+    assert trace == [(2, 25, "எண்ணு"), (3, 14, "எண்ணு"), (3, 14, "எண்ணு"), (7, 5, "")]
+    lines = paper.printed.splitlines()
+    assert len(lines) == 5
+    assert lines[-1] == "2"
+
+
+def test_calls_that_nest_too_deep_are_told_where_the_call_stands() -> None:
+    machine, _ = machine_of("செயல் f(n) { திரும்பு 1 + f(n + 1); }\nx = [1];\nf(x[0]);", depth=5)
+    with pytest.raises(Fault) as caught:
+        machine.run_top()
+    assert caught.value.code == "call.depth"
+    assert [frame.line for frame in caught.value.trace] == [1, 1, 1, 1, 1, 3]
+
+
+def test_an_activity_that_ends_leaves_others_the_room_for_their_calls() -> None:
+    text = (
+        'செயல் f(n) { (n == 0) எனில் { கோப்பு_படி "a", x; திரும்பு g(300); } திரும்பு f(n - 1); }'
+        " செயல் g(n) { (n == 0) எனில் { திரும்பு 7; } திரும்பு g(n - 1); } அச்சு f(600);"
+    )
+    before = sys.getrecursionlimit()
+    deep, paper = machine_of(text)
+    run = Run(deep, deep.run_top)
+    run.start()
+    short, _ = machine_of("அச்சு 1;")
+    short.run_top()
+    other = Run(deep_again := machine_of(text)[0], deep_again.run_top)
+    other.start()
+    assert isinstance(run.resume(b""), Finished)
+    assert paper.printed == "7\n"
+    assert isinstance(other.resume(b""), Finished)
+    assert sys.getrecursionlimit() == before

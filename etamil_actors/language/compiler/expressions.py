@@ -18,6 +18,7 @@ that compares like a number — the operation is guarded or left to the helper.
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -43,11 +44,12 @@ _ORDER = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"
 _NOTHING = "nil"
 """Stands for இன்மை where no variable of the name has a value (EXTENSIONS §1.11)."""
 
+_PURE_GROUPS = frozenset(("collections", "results", "numbers", "text", "json", "everyday"))
 _IMPURE = frozenset(("_random", "_uuid"))
 
 
-class Expressions(Emitter):
-    """Writes the expressions of one unit."""
+class Expressions(Emitter, ABC):
+    """Writes the expressions of one unit. What it leaves open its heirs supply."""
 
     def __init__(self, inference: Inference, version: Version) -> None:
         super().__init__()
@@ -64,33 +66,39 @@ class Expressions(Emitter):
         self.before: list[ast.stmt] = []
         """Statements that must run before the expression at hand: blocks inside expressions."""
         self.calls = False
+        self.keeps_functions = False
+        """Whether it makes a function that a variable may hold."""
         self.temporaries = 0
 
-    # ---- supplied by the generator ----------------------------------------------------
+    # ---- supplied by its heirs ---------------------------------------------------------
 
+    @abstractmethod
     def go_to(self, node: nodes.Node) -> None:
         """Set the place of what is written next."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decimal(self, value: Decimal) -> ast.expr:
         """A decimal constant."""
-        raise NotImplementedError
 
+    @abstractmethod
     def type_value(self, type: nodes.TypeName) -> ast.expr:
         """A type that stands as a value."""
-        raise NotImplementedError
 
+    @abstractmethod
     def builtin_name(self, builtin: Builtin) -> str:
         """The Python name of a linked builtin."""
-        raise NotImplementedError
 
+    @abstractmethod
     def block_call(self, node: nodes.Call | nodes.MethodCall) -> ast.expr:
         """A call with a block: its statements go to ``before``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def body_value(self, node: nodes.Call) -> ast.expr:
         """The body behind a call as a function value."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def declaration(self, number: int, parts: list[nodes.Expression]) -> ast.expr:
+        """What the program declares here is told to the machine, with its options."""
 
     # ---- small things -----------------------------------------------------------------
 
@@ -101,9 +109,11 @@ class Expressions(Emitter):
 
     def python_name(self, name: str) -> str:
         """What a variable is called in the code: ``g_`` when several units share it."""
-        if name in self.units.shared and not self.inference.is_local(self.unit, name):
-            return "g_" + name
-        return "v_" + name
+        return ("g_" if self.is_shared(name) else "v_") + name
+
+    def is_shared(self, name: str) -> bool:
+        """Whether a name means a global one that several units share."""
+        return name in self.units.shared and not self.inference.is_local(self.unit, name)
 
     def depth(self) -> ast.expr:
         """How deep a call made here stands."""
@@ -166,6 +176,8 @@ class Expressions(Emitter):
 
     def read(self, name: str) -> ast.expr:
         """The value of a name, or the error that it has none."""
+        if name in self.unit.itself:
+            return self.attribute(self.name("M"), "me")
         if self.inference.is_local(self.unit, name):
             if name in self.assigned:
                 return self.name("v_" + name)
@@ -201,16 +213,17 @@ class Expressions(Emitter):
         """A function, agent or builtin of that name as a value."""
         unit = self.units.functions.get(name)
         if unit is not None:
+            self.keeps_functions = True
             return self.unit_value(unit)
         if name in self.units.agents:
-            return self.call(
-                "agent_value", self.constant(name), self.constant(len(self.units.agents[name].parameters))
-            )
+            self.keeps_functions = True
+            return self.call("agent_value", self.constant(name))
         builtin = BUILTIN_OF.get(name)
         if builtin is None:
             return self.constant(None) if name == _NOTHING else None
         if builtin.takes == "name":
             return self.call("service", self.constant(builtin.english), self.group([]))
+        self.keeps_functions = True
         return self.call("builtin_value", self.constant(builtin.english))
 
     def unit_value(self, unit: Unit) -> ast.expr:
@@ -224,6 +237,7 @@ class Expressions(Emitter):
             self.constant(len(unit.parameters)),
             self.constant(unit.index),
             self.group([]),
+            self.name("M"),
             self.constant(isinstance(node, nodes.Function) and node.takes_self),
             self.constant(task),
         )
@@ -233,8 +247,12 @@ class Expressions(Emitter):
 
     def closure(self, unit: Unit) -> ast.expr:
         """A lambda or inner body with copies of the locals it reads."""
+        self.keeps_functions = True
         captured: list[ast.expr] = []
         for name in unit.captures:
+            if name in self.unit.itself:
+                captured.append(self.read(name))
+                continue
             own = self.name("v_" + name)
             if name not in self.assigned:
                 self.unset.add(name)
@@ -247,6 +265,7 @@ class Expressions(Emitter):
             self.constant(len(unit.parameters)),
             self.constant(unit.index),
             self.group(captured),
+            self.name("M"),
         )
 
     def _type(self, node: nodes.TypeValue) -> Made:
@@ -597,7 +616,7 @@ class Expressions(Emitter):
             self.go_to(node)
             return self._call_value(target, arguments, None), ANY
         name = callee.text
-        made = [self.expression(argument) for argument in written]
+        made = [self._argument(name, place, argument) for place, argument in enumerate(written)]
         arguments = [argument for argument, _ in made]
         self.go_to(node)
         if self.inference.is_variable(self.unit, name):
@@ -613,6 +632,22 @@ class Expressions(Emitter):
         if builtin is not None:
             return self._call_builtin(builtin, name, arguments), self.inference.of_builtin(self.unit, node)
         return self.call("unknown_call", self.constant(name), *arguments), ANY
+
+    def _argument(self, name: str, place: int, node: nodes.Expression) -> Made:
+        """An argument of a call. A function that is only lent to a builtin is not kept."""
+        kept = self.keeps_functions
+        made = self.expression(node)
+        if isinstance(node, nodes.Lambda | nodes.Name) and self._is_lent(name, place):
+            self.keeps_functions = kept
+        return made
+
+    def _is_lent(self, name: str, place: int) -> bool:
+        if self.inference.is_variable(self.unit, name) or name in self.units.functions:
+            return False
+        builtin = BUILTIN_OF.get(name)
+        if builtin is None or builtin.group not in _PURE_GROUPS:
+            return False
+        return builtin.letters[place : place + 1] == "f"
 
     def _call_function(self, unit: Unit, name: str, made: list[Made]) -> Made:
         arguments = [argument for argument, _ in made]
@@ -729,6 +764,9 @@ class Expressions(Emitter):
                 builtin = BUILTIN_OF.get(node.callee.text)
         if builtin is None or builtin.takes != "body":
             return self.block_call(node), ANY
+        number = self.units.number_of.get(id(node))
+        if number is not None:
+            return self.declaration(number, [*node.arguments, *filter(None, [node.options])]), ANY
         arguments = [self.value(argument) for argument in node.arguments]
         if node.options is not None:
             arguments.append(self.value(node.options))
@@ -773,7 +811,7 @@ class Expressions(Emitter):
         builtin = BUILTIN_OF.get(name)
         return (
             builtin is not None
-            and builtin.group in ("collections", "results", "numbers", "text", "json", "everyday")
+            and builtin.group in _PURE_GROUPS
             and "f" not in builtin.letters
             and builtin.english not in _IMPURE
         )

@@ -29,12 +29,22 @@ from decimal import Decimal
 from types import CodeType
 
 from etamil_actors.language import nodes
-from etamil_actors.language.builtins import Builtin
+from etamil_actors.language.builtins import BUILTIN_OF, Builtin
 from etamil_actors.language.compiler.emit import Emitter
 from etamil_actors.language.compiler.inference import Inference, Version
 from etamil_actors.language.compiler.statements import Statements
 from etamil_actors.language.compiler.units import AGENT, BODY, FUNCTION, MESSAGE, TOP, Unit, Units, find_units
-from etamil_actors.language.program import FILE_MARK, Declaration, FieldRow, Program, ShapeRow, pack
+from etamil_actors.language.program import (
+    FILE_MARK,
+    NO_PLACE,
+    AgentRow,
+    Declaration,
+    FieldRow,
+    MessageRow,
+    Program,
+    ShapeRow,
+    pack,
+)
 from etamil_actors.language.source import SourceMap, clusters
 
 _FROM_MACHINE = (
@@ -76,6 +86,19 @@ _FROM_MACHINE = (
     "undefined",
     "unknown_call",
 )
+
+
+_SERVED_CALLS = frozenset(("choose", "start_agent", "agent_value"))
+_CALLS_BY_KEY = frozenset(("service", "open_block", "builtin_value"))
+_SERVED_GROUPS = frozenset(("tasks", "jobs", "channels", "locks", "agents"))
+
+
+def is_served(key: str) -> bool:
+    """Does this builtin need the actors of a running service? A mere உறங்கு does not."""
+    builtin = BUILTIN_OF.get(key)
+    if builtin is None or key == "_sleep":
+        return False
+    return builtin.group in _SERVED_GROUPS or key in ("_register", "_service")
 
 
 def generate(
@@ -146,6 +169,11 @@ class _Writer(Statements):
         super().__init__(generator.inference, version, generator.counted)
         self.generator = generator
 
+    def whole_unit(self, name: str, parameters: list[str]) -> ast.stmt:
+        written = super().whole_unit(name, parameters)
+        self.generator.keeps_functions |= self.keeps_functions
+        return written
+
     def go_to(self, node: nodes.Node) -> None:
         places = self.generator.places
         self.line, self.column = places.of(node.start)
@@ -173,6 +201,7 @@ class _Generator(Emitter):
         self.decimals: dict[str, str] = {}
         self.builtins: dict[str, None] = {}
         self.types: list[FieldRow] = []
+        self.keeps_functions = False
 
     def type_row(self, type: nodes.TypeName) -> str:
         """The Python name of a type that stands as a value."""
@@ -219,11 +248,33 @@ class _Generator(Emitter):
                     item.unit.index if item.unit is not None else -1,
                     *self._static(item.node),
                     self._line(item.node),
+                    item.is_inner,
+                    len(item.unit.brings) if item.unit is not None else 0,
+                    tuple(item.unit.captures) if item.unit is not None else (),
                 )
                 for item in self.units.declared
             ),
+            keeps_functions=self.keeps_functions,
+            agents=tuple(self._agent_row(unit) for unit in self.units.agents.values()),
             counted=self.counted,
+            serves=self._serves(functions),
         )
+
+    def _serves(self, functions: list[ast.stmt]) -> bool:
+        """Is anything in it that only the actors of a running service can do?"""
+        if any(is_served(key) for key in self.builtins):
+            return True
+        if any(item.kind == "on_stop" for item in self.units.declared):
+            return True
+        for function in functions:
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    key = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else ""
+                    if node.func.id in _SERVED_CALLS:
+                        return True
+                    if node.func.id in _CALLS_BY_KEY and is_served(str(key)):
+                        return True
+        return False
 
     def _line(self, node: nodes.Node) -> int:
         return self.places.of(node.start)[0]
@@ -245,6 +296,24 @@ class _Generator(Emitter):
         )
         fields = tuple(field_row(field.name.text, field.type) for field in shape.fields)
         return ShapeRow(shape.name.text, fields, methods)
+
+    def _agent_row(self, unit: Unit) -> AgentRow:
+        node = unit.node
+        assert isinstance(node, nodes.Agent)
+        messages = {
+            message.name: MessageRow(message.name, message.index, parameter_rows(message.node.parameters))
+            for message in unit.messages
+            if isinstance(message.node, nodes.Message)
+        }
+        return AgentRow(
+            unit.name,
+            unit.index,
+            parameter_rows(node.parameters),
+            tuple(dict.fromkeys((*unit.parameters, *unit.bound))),
+            tuple(messages.values()),
+            unit.on_stop.index if unit.on_stop is not None else -1,
+            self._line(node),
+        )
 
     # ---- units ------------------------------------------------------------------------
 
@@ -270,8 +339,8 @@ class _Generator(Emitter):
             written.append(quick.whole_unit("i_" + unit.name, names))
             definition = written[0]
             assert isinstance(definition, ast.FunctionDef)
-            self.line, self.column = definition.lineno, definition.col_offset
-            self.end_line, self.end_column = self.line, self.column + 1
+            # No place of the program: a trace shows one call, not this one and the version's.
+            self.line, self.column, self.end_line, self.end_column = NO_PLACE, 0, NO_PLACE, 0
             definition.body.insert(0, self._choose_version(unit, special, names))
         return written
 
@@ -379,13 +448,19 @@ class _Generator(Emitter):
             value = writer.function_value(name)
             if value is not None:
                 values[name] = value
+                self.keeps_functions = True
         return values
 
     def _exports(self) -> ast.expr:
         bodies: list[ast.expr] = []
         keys: list[ast.expr] = []
+        makers: list[ast.expr] = []
+        carrying: list[ast.expr] = []
         for unit in self.units.all:
-            if unit.kind in (BODY, AGENT, MESSAGE) and not unit.carries:
+            if unit.carries:
+                carrying.append(self.constant(unit.index))
+                makers.append(self.name(f"l_{unit.index}"))
+            elif unit.kind in (BODY, AGENT, MESSAGE):
                 keys.append(self.constant(unit.index))
                 bodies.append(self.name(f"b_{unit.index}"))
         writer = _Writer(self, self.inference.general[0])
@@ -404,6 +479,7 @@ class _Generator(Emitter):
                 self.name("interrupt"),
                 self.name("calm"),
                 self.record(keys, bodies),
+                self.record(carrying, makers),
                 self.record([self.constant(name) for name in functions], list(functions.values())),
                 self.record([self.constant(name) for name in methods], list(methods.values())),
                 self.name("set_steps") if self.counted else self.constant(None),
@@ -425,6 +501,11 @@ def _compiled(tree: ast.Module) -> CodeType:
         warnings.simplefilter("ignore")
         code: CodeType = compile(tree, FILE_MARK, "exec", dont_inherit=True, optimize=0)
     return code
+
+
+def parameter_rows(parameters: list[nodes.Parameter]) -> tuple[FieldRow, ...]:
+    """The parameters of an agent or message, with their types."""
+    return tuple(field_row(parameter.name.text, parameter.type) for parameter in parameters)
 
 
 def field_row(name: str, type: nodes.TypeName | None) -> FieldRow:

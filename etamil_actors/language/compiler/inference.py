@@ -69,6 +69,8 @@ class Inference:
         self.general: dict[int, Version] = {}
         self.special: dict[int, Version] = {}
         for unit in units.all:
+            if unit.owns_globals:  # what the runtime gives them can be anything
+                self.globals.update(dict.fromkeys((*unit.parameters, *unit.brings), ANY))
             version = self.general[unit.index] = Version(unit)
             _Assignments(version).visit_all(unit.statements)
             whole = _whole_parameters(unit)
@@ -107,7 +109,7 @@ class Inference:
     def of_name(self, version: Version, name: str) -> Kind:
         """What a name can be in this unit."""
         if not self.is_local(version.unit, name):
-            return self.of_global(name)
+            return ANY if name in version.unit.itself else self.of_global(name)
         kind = version.variables.get(name, kinds.NEVER)
         if name in version.unit.parameters or name in version.unit.captures:
             return kind
@@ -117,7 +119,7 @@ class Inference:
 
     def is_variable(self, unit: Unit, name: str) -> bool:
         """Whether a variable of that name may exist where this unit looks."""
-        return self.is_local(unit, name) or name in self.units.globals
+        return self.is_local(unit, name) or name in self.units.globals or name in unit.itself
 
     def called(self, version: Version, call: nodes.Call) -> Unit | None:
         """The function of the program that a call surely means."""

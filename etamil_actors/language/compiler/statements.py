@@ -59,11 +59,7 @@ class Statements(Expressions):
             caught = self.give(self.attribute(self.name("problem"), "result"))
             body = [self.attempt(body or [self.nothing()], "Propagate", "problem", [caught])]
         start: Written = []
-        outer = sorted(
-            "g_" + name
-            for name in self.stores
-            if not self.inference.is_local(unit, name) and name in self.units.shared
-        )
+        outer = sorted("g_" + name for name in self.stores if self.is_shared(name))
         if self.counted:
             outer.append("steps")
         if outer:
@@ -87,11 +83,7 @@ class Statements(Expressions):
         return self.function(name, [*parameters, "d"] if deep else parameters, start + body)
 
     def _given(self) -> set[str]:
-        shared = {
-            name
-            for name in self.unset
-            if not self.inference.is_local(self.unit, name) and name in self.units.shared
-        }
+        shared = {name for name in self.unset if self.is_shared(name)}
         return set(self.unit.parameters) | set(self.unit.captures) | shared
 
     def _count(self) -> Written:
@@ -203,11 +195,20 @@ class Statements(Expressions):
 
     def settled(self, node: nodes.Expression) -> tuple[Written, ast.expr]:
         """An expression after which only a name or constant is left, when it had to speculate."""
+        return self._settled(node, self.value)
+
+    def settled_condition(self, node: nodes.Expression) -> tuple[Written, ast.expr]:
+        """The same for one that is only asked whether it is true."""
+        return self._settled(node, self.condition)
+
+    def _settled(
+        self, node: nodes.Expression, write_value: Callable[[nodes.Expression], ast.expr]
+    ) -> tuple[Written, ast.expr]:
         made: list[ast.expr] = []
         kept = self.temporary()
 
         def write() -> Written:
-            made.append(self.value(node))
+            made.append(write_value(node))
             return [self.assign(kept, made[-1])]
 
         written = self.twice([node], write)
@@ -284,9 +285,7 @@ class Statements(Expressions):
         return [*first, self.when(self.both(*tests), [here], [copy])]
 
     def _may_stand(self, name: str) -> bool:
-        return name in self.assigned or (
-            not self.inference.is_local(self.unit, name) and name in self.units.shared
-        )
+        return name in self.assigned or self.is_shared(name)
 
     def _joined(self, name: str, value: nodes.Expression) -> list[nodes.Expression] | None:
         """The parts of ``name = name & a & b``."""
@@ -315,7 +314,7 @@ class Statements(Expressions):
         first.extend(self.twice(list(parts), write))
         self.go_to(node)
         own = self.python_name(name)
-        shared = not self.inference.is_local(self.unit, name) and name in self.units.shared
+        shared = self.is_shared(name)
         self.stores.add(name)
         grown = self.temporary() if shared else own
         long = self.when(
@@ -391,7 +390,7 @@ class Statements(Expressions):
         """Whether a name always holds a plain record that nothing else refers to."""
         if name not in self.assigned or name in self.unit.parameters or name in self.unit.captures:
             return False
-        if name in self.units.shared and not self.inference.is_local(self.unit, name):
+        if self.is_shared(name):
             return False
         captured = any(name in unit.captures for unit in self.unit.inner)
         return not captured and name in self._owned()
@@ -438,7 +437,7 @@ class Statements(Expressions):
         return [start, *written, self.when(self.name(missed), others)]
 
     def _one_if(self, node: nodes.If) -> Written:
-        before, test = self._test(node.condition)
+        before, test = self.settled_condition(node.condition)
         then = self.inner(node.then.statements, self.facts_of(node.condition, True))
         after_then = self.after_inner
         if node.otherwise is None:
@@ -454,21 +453,8 @@ class Statements(Expressions):
         self.go_to(node)
         return [*before, self.when(test, then, otherwise)]
 
-    def _test(self, condition: nodes.Expression) -> tuple[Written, ast.expr]:
-        made: list[ast.expr] = []
-        kept = self.temporary()
-
-        def write() -> Written:
-            made.append(self.condition(condition))
-            return [self.assign(kept, made[-1])]
-
-        written = self.twice([condition], write)
-        if len(made) == 1:
-            return self._hoisted(), made[0]
-        return [*self._hoisted(), *written], self.name(kept)
-
     def _while(self, node: nodes.While) -> Written:
-        before, test = self._test(node.condition)
+        before, test = self.settled_condition(node.condition)
         self.loops.append([])
         body = self.inner(node.body.statements, self.facts_of(node.condition, True))
         self.loops.pop()
@@ -676,28 +662,18 @@ class Statements(Expressions):
         unit = self.units.of_node[id(node)]
         if unit.carries:
             return self.closure(unit)
-        return self.call("body_value", self.constant(unit.index))
+        me = self.attribute(self.name("M"), "me")
+        return self.call("body_value", self.constant(unit.index), *([me] if unit.itself else []))
 
     # ---- the console, files, databases, answers ---------------------------------------
 
     def _do(self, node: nodes.Do) -> Written:
-        call = node.call
-        declared = self._declared_job(call)
-        if declared is not None:
-            return declared
-        made = self.value(call)
+        made = self.value(node.call)
         hoisted = self._hoisted()
         if hoisted and isinstance(made, ast.Attribute):
             return hoisted
         self.go_to(node)
         return [*hoisted, self.do(made)]
-
-    def _declared_job(self, call: nodes.Expression) -> Written | None:
-        for index, declared in enumerate(self.units.declared):
-            if declared.node is call and isinstance(call, nodes.Call):
-                options = [call.options] if call.options is not None else []
-                return self._declare(index, [*call.arguments, *options])
-        return None
 
     def _print(self, node: nodes.Print) -> Written:
         before, value = self.settled(node.value)
@@ -771,16 +747,18 @@ class Statements(Expressions):
     # ---- declarations -----------------------------------------------------------------
 
     def _declaration(self, node: nodes.Statement) -> Written:
-        for index, declared in enumerate(self.units.declared):
-            if declared.node is node:
-                return self._declare(index, _evaluated(node))
+        number = self.units.number_of.get(id(node))
+        if number is not None:
+            made = self.declaration(number, _evaluated(node))
+            return [*self._hoisted(), self.do(made)]
         if isinstance(node, (nodes.Test, nodes.OnStop, nodes.Agent, nodes.Message)):
             return [self.nothing()]
         return [self.do(self.call("not_in_block", self.constant(type(node).__name__)))]
 
-    def _declare(self, index: int, parts: list[nodes.Expression]) -> Written:
+    def declaration(self, number: int, parts: list[nodes.Expression]) -> ast.expr:
+        """What the program declares here is told to the machine, with its options."""
         made = [self._option_value(part) for part in parts]
-        return [*self._hoisted(), self.do(self.call("declare", self.constant(index), self.group(made)))]
+        return self.call("declare", self.constant(number), self.group(made))
 
     def _option_value(self, node: nodes.Expression) -> ast.expr:
         """Options may name shapes as well as values."""

@@ -6,7 +6,8 @@ scope (REFERENCE §9.1), so a unit has one flat set of names:
 
 * the top level, bodies and agents own *global* names — one set for the whole program;
 * functions, methods, messages and lambdas own *locals*; a lambda and a body inside a function
-  carry copies of locals of the unit around them.
+  carry copies of locals of the unit around them;
+* இது in an agent is no variable at all: the machine knows whose it is. Lambdas carry it along.
 
 A global name that only one unit touches becomes a fast local of that unit's Python function;
 one that several touch becomes a cell that they share.
@@ -17,7 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from etamil_actors.language import nodes
-from etamil_actors.language.builtins import BUILTIN_OF
+from etamil_actors.language.builtins import BUILTIN_OF, Builtin
+from etamil_actors.language.jobs import may_consume
+from etamil_actors.language.keywords import WORDS
 
 TOP, FUNCTION, LAMBDA, BODY, AGENT, MESSAGE = "top", "function", "lambda", "body", "agent", "message"
 
@@ -33,6 +36,7 @@ REQUEST_NAMES = (
 )
 RESPONSE_NAMES = ("response_status", "response_body", "response_headers", "response_file")
 PATH_PREFIX = "param_"
+SELF = frozenset(next(word.spellings for word in WORDS if word.word == "Self"))
 
 _FAR = 1 << 62
 
@@ -59,6 +63,9 @@ class Unit:
         self.unwraps = False
         self.brings: tuple[str, ...] = ()
         self.messages: list[Unit] = []
+        self.on_stop: Unit | None = None
+        self.itself: frozenset[str] = frozenset()
+        """The names by which this unit calls the agent that it is part of."""
 
     @property
     def owns_globals(self) -> bool:
@@ -81,10 +88,11 @@ class Unit:
 class Declared:
     """Something of a service that the program declares: a route, job, test …"""
 
-    def __init__(self, kind: str, unit: Unit | None, node: nodes.Node) -> None:
+    def __init__(self, kind: str, unit: Unit | None, node: nodes.Node, is_inner: bool) -> None:
         self.kind = kind
         self.unit = unit
         self.node = node
+        self.is_inner = is_inner
 
 
 class Units:
@@ -99,6 +107,8 @@ class Units:
         self.agents: dict[str, Unit] = {}
         self.of_node: dict[int, Unit] = {}
         self.declared: list[Declared] = []
+        self.number_of: dict[int, int] = {}
+        """The place in ``declared`` of a node that declares something where it stands."""
         self.globals: set[str] = set()
         self.shared: set[str] = set()
 
@@ -121,14 +131,23 @@ def find_units(module: nodes.Module, known: frozenset[str] = frozenset(), keep: 
             units.globals.update(unit.bound, unit.parameters)
     units.globals |= known
     for unit in units.all:  # a unit stands behind the one around it, so its captures are known
+        _know_itself(unit)
         if unit.carries and unit.parent is not None:
             _capture(unit, unit.parent)
     _share(units, known, keep)
     return units
 
 
+def _know_itself(unit: Unit) -> None:
+    """இது: in an agent, in its messages, and in jobs that it starts from its body."""
+    if unit.kind in (AGENT, MESSAGE):
+        unit.itself = SELF - set(unit.parameters)
+    elif unit.kind == BODY and not unit.carries and unit.parent is not None:
+        unit.itself = unit.parent.itself
+
+
 def _visible(parent: Unit, at: int) -> set[str]:
-    names = set(parent.parameters) | set(parent.captures)
+    names = set(parent.parameters) | set(parent.captures) | parent.itself
     names.update(name for name, place in parent.bound.items() if place <= at)
     return names
 
@@ -143,10 +162,9 @@ def _free(unit: Unit) -> set[str]:
 
 def _capture(unit: Unit, parent: Unit) -> None:
     assert unit.node is not None
-    if parent.owns_globals:
-        return
     wanted = _free(unit) - set(unit.parameters)
-    unit.captures = sorted(wanted & _visible(parent, unit.node.start))
+    visible = parent.itself if parent.owns_globals else _visible(parent, unit.node.start)
+    unit.captures = sorted(wanted & visible)
 
 
 def _share(units: Units, known: frozenset[str], keep: bool) -> None:
@@ -179,6 +197,8 @@ class _Collector:
         self.units = units
         self.unit = units.top
         self.depth = 0
+        self.repeats = 0
+        """Loops, and blocks that a word may run again, around the statement at hand."""
         self.importing = False
         self.main_functions: set[str] = set()
 
@@ -262,7 +282,7 @@ class _Collector:
         kind = MESSAGE if self.unit.kind == AGENT else BODY
         unit = self._open(kind, "நிறுத்தும்போது", node, [], node.body)
         if self.unit.kind == AGENT:
-            self.unit.messages.append(unit)
+            self.unit.on_stop = unit
         else:
             self._declare("on_stop", unit, node)
 
@@ -277,7 +297,24 @@ class _Collector:
 
     def _declare(self, kind: str, unit: Unit | None, node: nodes.Node) -> None:
         if self.unit.kind == TOP and self.depth == 0:
-            self.units.declared.append(Declared(kind, unit, node))
+            self._add_declared(Declared(kind, unit, node, False))
+
+    def _add_declared(self, declared: Declared) -> None:
+        if not declared.is_inner:
+            self.units.number_of[id(declared.node)] = len(self.units.declared)
+        self.units.declared.append(declared)
+
+    def _job(self, builtin: Builtin, node: nodes.Call) -> None:
+        """A job is declared where the top level comes past it once: in the blocks of எனில் and முயல்
+        too, but not where it may come past it again."""
+        assert node.block is not None
+        unit = self._open(BODY, builtin.tamil, node, [], node.block)
+        is_inner = self.unit.kind != TOP or self.repeats > 0
+        if not is_inner and may_consume(node):
+            unit.brings = tuple(builtin.brings.split())
+            for name in unit.brings:
+                unit.bound[name] = node.start
+        self._add_declared(Declared("job", unit, node, is_inner))
 
     # ---- names ------------------------------------------------------------------------
 
@@ -299,7 +336,7 @@ class _Collector:
     def _each(self, node: nodes.Each) -> None:
         self._visit(node.collection)
         self._bind(node.name.text, node.name.end)
-        self._visit(node.body)
+        self._repeated(node.body)
 
     def _branch(self, node: nodes.Branch) -> None:
         self._visit(node.source)
@@ -343,24 +380,26 @@ class _Collector:
             return
         builtin = BUILTIN_OF.get(node.callee.text) if isinstance(node.callee, nodes.Name) else None
         if builtin is not None and builtin.takes == "body":
-            unit = self._open(BODY, builtin.tamil, node, [], node.block)
-            unit.brings = tuple(builtin.brings.split())
-            for name in unit.brings:
-                if unit.carries:
-                    unit.parameters.append(name)
-                else:
-                    unit.bound[name] = node.start
-            self._declare("job", unit, node)
+            self._job(builtin, node)
         else:
             for name in builtin.brings.split() if builtin is not None else ():
                 self._bind(name, node.start)
-            self._visit(node.block)
+            self._repeated(node.block)
 
     def _method_call(self, node: nodes.MethodCall) -> None:
         self._visit(node.target)
         self._visit_all(node.arguments)
         self._visit(node.options)
-        self._visit(node.block)
+        self._repeated(node.block)
+
+    def _while(self, node: nodes.While) -> None:
+        self._visit(node.condition)
+        self._repeated(node.body)
+
+    def _repeated(self, block: nodes.Block | None) -> None:
+        self.repeats += 1
+        self._visit(block)
+        self.repeats -= 1
 
     # ---- the walk ---------------------------------------------------------------------
 
@@ -429,6 +468,7 @@ _SPECIAL: dict[type, Callable[..., None]] = {
     nodes.Binding: _Collector._binding,
     nodes.SetIndex: _Collector._set_part,
     nodes.SetField: _Collector._set_part,
+    nodes.While: _Collector._while,
     nodes.Each: _Collector._each,
     nodes.Branch: _Collector._branch,
     nodes.Input: _Collector._target,

@@ -98,7 +98,13 @@ def function_value(key: str, machine: Any) -> BuiltinFunction:
     builtin = BUILTIN_OF[key]
     linked = link(key, machine)
     call = linked if takes_depth(key) else _without_depth(linked)
-    return BuiltinFunction(call, builtin.tamil, builtin.least, builtin.most)
+    return BuiltinFunction(call, builtin.tamil, builtin.least, builtin.most, machine)
+
+
+def tamil_name(key: str) -> str:
+    """What a program calls the builtin with this English name, for messages."""
+    builtin = BUILTIN_OF.get(key)
+    return builtin.tamil if builtin is not None else key
 
 
 def call_function(function: Value, arguments: Sequence[Value], depth: int, name: str) -> Value:

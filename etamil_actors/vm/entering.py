@@ -1,0 +1,109 @@
+"""Data that enters a program where its type is written down: messages of agents, bodies of requests.
+
+Inside a program types are a promise of its author; at its border they are checked to the last element.
+A record that comes for a shape becomes one of that shape, nested ones too. இன்மை fits only where the type
+is marked with ``?``. Every wrong part is told by its way from the outside: ``பொருட்கள்[2].விலை``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from etamil_actors.errors import KIND_IN_TAMIL, Fault
+from etamil_actors.vm.convert import kind_of
+from etamil_actors.vm.operations import TYPE_WORDS, does_fit
+from etamil_actors.vm.values import FieldInfo, Shaped, ShapeInfo, Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longer to import than all of this
+    from typing import NamedTuple
+else:
+    from etamil_actors.rows import NamedTuple
+
+PLAIN = frozenset({int, str, bool, Decimal})
+
+
+class Misfit(NamedTuple):
+    """One part of what came that is not of its type."""
+
+    way: str
+    tamil: str
+    english: str
+
+
+def entered(info: FieldInfo, value: Value, shapes: Mapping[str, ShapeInfo]) -> Value:
+    """The value as the program gets it.
+
+    Raises:
+        Fault: ``validation``; every misfit is in its details, under ``fields``.
+    """
+    if type(value) in PLAIN and info.element is None and does_fit(info, value):
+        return value
+    misfits: list[Misfit] = []
+    made = _enter(info, value, shapes, info.name, misfits)
+    if misfits:
+        raise refusal(misfits)
+    return made
+
+
+def refusal(misfits: list[Misfit]) -> Fault:
+    """The error that tells all misfits."""
+    return Fault(
+        "validation",
+        tamil="; ".join(f"‘{one.way}’: {one.tamil}" for one in misfits[:_SHOWN]),
+        english="; ".join(f"‘{one.way}’: {one.english}" for one in misfits[:_SHOWN]),
+        details={"fields": {one.way: f"{one.tamil}  ({one.english})" for one in misfits}},
+    )
+
+
+_SHOWN = 3
+
+
+def _enter(
+    info: FieldInfo, value: Value, shapes: Mapping[str, ShapeInfo], way: str, misfits: list[Misfit]
+) -> Value:
+    if not info.kind or (value is None and info.optional):
+        return value
+    if value is None:
+        misfits.append(Misfit(way, "மதிப்பு இல்லை", "it is missing"))
+        return None
+    if info.kind == "Shape":
+        shape = shapes.get(info.shape)
+        if shape is not None and isinstance(value, dict):
+            return _enter_shape(shape, value, shapes, way, misfits)
+    elif does_fit(info, value):
+        element = info.element
+        if element is None:
+            return value
+        if isinstance(value, list):
+            return [
+                _enter(element, item, shapes, f"{way}[{place}]", misfits) for place, item in enumerate(value)
+            ]
+        return {key: _enter(element, item, shapes, _step(way, key), misfits) for key, item in value.items()}
+    tamil, english = TYPE_WORDS.get(info.kind, (info.shape, info.shape))
+    kind = kind_of(value)
+    kind_ta = KIND_IN_TAMIL.get(kind, kind)
+    misfits.append(Misfit(way, f"{tamil} தேவை; {kind_ta} கிடைத்தது", f"{english} is wanted, not {kind}"))
+    return value
+
+
+def _enter_shape(
+    shape: ShapeInfo,
+    record: dict[str, Value],
+    shapes: Mapping[str, ShapeInfo],
+    way: str,
+    misfits: list[Misfit],
+) -> Value:
+    fields: dict[str, Value] = {}
+    for name, info in shape.fields.items():
+        fields[name] = _enter(info, record.get(name), shapes, _step(way, name), misfits)
+    for name in record:
+        if name not in shape.fields:
+            tamil, english = f"‘{shape.name}’ வடிவத்தில் இந்தப் புலம் இல்லை", f"‘{shape.name}’ has no such field"
+            misfits.append(Misfit(_step(way, name), tamil, english))
+    return Shaped(fields, shape)
+
+
+def _step(way: str, name: str) -> str:
+    return f"{way}.{name}" if way else name

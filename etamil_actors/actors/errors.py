@@ -79,13 +79,26 @@ class NameTakenError(ActorError):
 
 
 class StartError(ActorError):
-    """An actor could not start, so what depends on it was not started either."""
+    """An actor could not start, so what depends on it was not started either.
+
+    When it was a supervisor, ``problem`` is the ``StartError`` of the child that did not start. The text
+    names the innermost one, whose path has all the others in it.
+    """
 
     def __init__(self, actor: str, problem: BaseException) -> None:
-        text = describe(problem)
-        super().__init__(f"‘{actor}’ தொடங்கவில்லை: {text}  (‘{actor}’ did not start: {text})")
         self.actor = actor
         self.problem = problem
+        if isinstance(problem, StartError):
+            text = str(problem)
+        else:
+            tamil, english = _two_words(problem)
+            text = f"‘{actor}’ தொடங்கவில்லை: {tamil}  (‘{actor}’ did not start: {english})"
+        super().__init__(text)
+
+    @property
+    def innermost(self) -> StartError:
+        """The one that tells what went wrong at last."""
+        return self.problem.innermost if isinstance(self.problem, StartError) else self
 
 
 class StartTimeoutError(ActorError):
@@ -157,6 +170,19 @@ def _line(attempt: Attempt, first: float) -> str:
     else:
         tried = f"{attempt.delay:.3g} நொடிக்குப் பின் மறுதொடக்கம்  (restarted after {attempt.delay:.3g} s)"
     return f"  +{attempt.time - first:.3f} s  {attempt.actor}: {attempt.problem} → {tried}"
+
+
+def _two_words(problem: BaseException) -> tuple[str, str]:
+    """The same as ``describe``, in Tamil alone and in English alone where both are known."""
+    fault = problem.fault if isinstance(problem, BudgetSpent) else problem
+    if not isinstance(fault, Fault):
+        text = describe(problem)
+        return text, text
+    place = ""
+    if fault.trace:
+        frame = fault.trace[0]
+        place = f"{frame.file}:{frame.line}:{frame.column}: "
+    return place + fault.tamil, place + fault.english
 
 
 def describe(problem: BaseException) -> str:

@@ -60,6 +60,26 @@ TURN_SECONDS: Final = 0.002
 """A taker lets others run after so much time, however few messages it was."""
 
 
+class Turn:
+    """What one after the other does without waiting, before others get a turn."""
+
+    __slots__ = ("_count", "_ends")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._ends = 0.0
+
+    def is_over(self) -> bool:
+        """Count one thing done; is it time to let others run?"""
+        self._count += 1
+        return self._count >= TURN_MESSAGES or trio.current_time() > self._ends
+
+    def begin(self) -> None:
+        """Others have just run: count things and time from now."""
+        self._count = 0
+        self._ends = trio.current_time() + TURN_SECONDS
+
+
 class Overflow(Enum):
     """What a full mailbox does with one message more."""
 
@@ -110,8 +130,8 @@ class Mailbox(Generic[T]):
         """When the message that was taken last had been put."""
         self._on_dropped = on_dropped
         self._now = now
-        self._lane: deque[tuple[float, T]] = deque()
-        # Idle actors are many and hardly ever need these two, so they are made when needed.
+        # Idle actors are many, and an empty deque has the size of three mailboxes: lanes are made when used.
+        self._lane: deque[tuple[float, T]] | None = None
         self._system: deque[T] | None = None
         self._senders: OrderedDict[Task, tuple[float, T]] | None = None
         self._taker: Task | None = None
@@ -125,12 +145,17 @@ class Mailbox(Generic[T]):
     @property
     def depth(self) -> int:
         """How many messages wait in the lane; those of waiting senders are not counted."""
-        return len(self._lane)
+        return len(self._lane) if self._lane is not None else 0
 
     @property
     def has_room(self) -> bool:
         """Would a message be accepted now, without waiting and without dropping any?"""
-        return len(self._lane) < self.capacity
+        return self._lane is None or len(self._lane) < self.capacity
+
+    @property
+    def is_quiet(self) -> bool:
+        """Is there nothing that its taker had to look at: no message, and not closed?"""
+        return not self._lane and not self._system and not self._closed
 
     @property
     def waiting_senders(self) -> int:
@@ -162,42 +187,38 @@ class Mailbox(Generic[T]):
             MailboxClosed: the mailbox is closed, or was closed while this sender waited.
         """
         await checkpoint_if_cancelled()
-        if self._closed:
-            raise MailboxClosed
         lane = self._lane
-        if len(lane) >= self.capacity:
-            if self.overflow is Overflow.WAIT:
-                await self._wait_for_room(message)
-                return True
-            accepted = self._put_into_full(message)
-        else:
-            accepted = True
-            lane.append((self._now(), message))
-        if self._taker is not None:
-            self._wake_taker()
-        self._puts += 1
-        if self._puts >= TURN_MESSAGES:
-            self._puts = 0
+        if lane is not None and len(lane) >= self.capacity and self.overflow is Overflow.WAIT:
+            if self._closed:
+                raise MailboxClosed
+            await self._wait_for_room(message)
+            return True
+        accepted = self.put_nowait(message)
+        if self.is_turn_over():
             # Shielded: the message is in, and a cancellation here would tell the sender that it is not.
             await cancel_shielded_checkpoint()
         return accepted
 
-    async def count_put(self) -> None:
-        """After ``put_nowait`` in a task that may wait: let others run when the turn is over."""
+    def is_turn_over(self) -> bool:
+        """Count a message that was put in; is it time to let others run?"""
         self._puts += 1
-        if self._puts >= TURN_MESSAGES:
-            self._puts = 0
-            await cancel_shielded_checkpoint()
+        if self._puts < TURN_MESSAGES:
+            return False
+        self._puts = 0
+        return True
 
     def put_nowait(self, message: T) -> bool:
         """Like ``put``, but never waits: where the rule is to wait, a full mailbox rejects."""
         if self._closed:
             raise MailboxClosed
-        if len(self._lane) >= self.capacity:
-            accepted = self._put_into_full(message)
+        lane = self._lane
+        if lane is None:
+            lane = self._lane = deque()
+        if len(lane) >= self.capacity:
+            accepted = self._put_into_full(lane, message)
         else:
             accepted = True
-            self._lane.append((self._now(), message))
+            lane.append((self._now(), message))
         if self._taker is not None:
             self._wake_taker()
         return accepted
@@ -213,13 +234,13 @@ class Mailbox(Generic[T]):
             self._wake_taker()
         return True
 
-    def _put_into_full(self, message: T) -> bool:
+    def _put_into_full(self, lane: deque[tuple[float, T]], message: T) -> bool:
         if self.overflow is Overflow.DROP_NEWEST:
             self._drop(message)
             return False
         if self.overflow is Overflow.DROP_OLDEST:
-            self._lane.append((self._now(), message))
-            self._drop(self._lane.popleft()[1])
+            lane.append((self._now(), message))
+            self._drop(lane.popleft()[1])
             return True
         raise MailboxFull
 
@@ -248,37 +269,54 @@ class Mailbox(Generic[T]):
         Raises:
             MailboxClosed: nothing is left and nothing will come.
         """
-        await checkpoint_if_cancelled()
         while True:
-            if self._system:
-                return self._system.popleft()
-            if self._lane:
-                message = self._take_oldest()
-                now = self._now()
-                self._taken += 1
-                if self._taken >= TURN_MESSAGES or now > self._turn_ends:
-                    self._taken = 0
-                    # Shielded, because the message is out of the lane and only we have it.
-                    await cancel_shielded_checkpoint()
-                    self._turn_ends = self._now() + TURN_SECONDS
+            message = await self.take_waiting()
+            if message is not None:
                 return message
             if self._closed:
                 raise MailboxClosed
             await self._wait_for_message()
-            self._taken = 0
-            self._turn_ends = self._now() + TURN_SECONDS
+            self.begin_turn()
+
+    async def take_waiting(self) -> T | None:
+        """Take a message as ``take`` does; nothing when none is there."""
+        await checkpoint_if_cancelled()
+        if self._system:
+            return self._system.popleft()
+        lane = self._lane
+        if not lane:
+            return None
+        message = self._take_oldest(lane)
+        self._taken += 1
+        if self._taken >= TURN_MESSAGES or self._now() > self._turn_ends:
+            # Shielded, because the message is out of the lane and only we have it.
+            await cancel_shielded_checkpoint()
+            self.begin_turn()
+        return message
+
+    def begin_turn(self) -> None:
+        """Others have just run: count messages and time from now."""
+        self._taken = 0
+        self._turn_ends = self._now() + TURN_SECONDS
+
+    def rest(self) -> None:
+        """Nobody will take for a while: keep no empty lanes."""
+        if not self._lane:
+            self._lane = None
+        if not self._system:
+            self._system = None
 
     def try_take(self) -> T | None:
         """Take a message if there is one, without waiting."""
         if self._system:
             return self._system.popleft()
-        return self._take_oldest() if self._lane else None
+        return self._take_oldest(self._lane) if self._lane else None
 
-    def _take_oldest(self) -> T:
-        self.stamp, message = self._lane.popleft()
+    def _take_oldest(self, lane: deque[tuple[float, T]]) -> T:
+        self.stamp, message = lane.popleft()
         if self._senders:
             sender, waiting = self._senders.popitem(last=False)
-            self._lane.append(waiting)
+            lane.append(waiting)
             reschedule(sender)
         return message
 
@@ -313,7 +351,6 @@ class Mailbox(Generic[T]):
         """Close, and hand out everything that is left, system lane first."""
         self.close()
         left: list[T] = list(self._system or ())
-        left += [message for _, message in self._lane]
-        self._system = None
-        self._lane.clear()
+        left += [message for _, message in self._lane or ()]
+        self._system = self._lane = None
         return left

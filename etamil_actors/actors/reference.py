@@ -7,11 +7,19 @@ one of its lives. When the actor has ended for good, the reference says so to wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
-from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    Task,
+    cancel_shielded_checkpoint,
+    checkpoint_if_cancelled,
+    current_task,
+    reschedule,
+    wait_task_rescheduled,
+)
 
 from etamil_actors.actors.errors import ActorStoppedError, AskSelfError, AskTimeoutError, MailboxClosed
 from etamil_actors.actors.moments import after
@@ -22,6 +30,11 @@ if TYPE_CHECKING:
 
 ASK_SECONDS: Final = 5.0
 """How long an answer may take if nothing else is said."""
+
+STOPPED: Final = "stopped by request"
+
+Answered = tuple[bool, Any]
+"""``(True, answer)``, or ``(False, what is to be awaited for it)``."""
 
 
 class Reply:
@@ -167,30 +180,72 @@ class Reference:
         actor = self._actor
         if actor.is_current:
             raise AskSelfError(self.path)
-        reply, deadline = Reply(), after(seconds)
-        envelope = Envelope(message, reply, deadline, trace)
+        reply = Reply()
+        envelope = Envelope(message, reply, after(seconds), trace)
+        if actor.may_serve_now and seconds > 0:
+            await checkpoint_if_cancelled()  # nothing else runs in it, so the actor still may
+            is_done, answer = actor.serve_now(envelope)
+            if is_done:
+                turn = actor.tree.turn
+                if turn.is_over():
+                    await cancel_shielded_checkpoint()
+                    turn.begin()
+                return answer
+        else:
+            await self._send(envelope, seconds)
+        return await self._wait(reply, envelope.deadline, seconds)
+
+    def try_ask(self, message: Any, seconds: float = ASK_SECONDS, *, trace: object = None) -> Answered:
+        """Ask, for those that are in no coroutine: ``(True, answer)`` if it can be had without waiting.
+
+        Else ``(False, coroutine)``, to be awaited soon: the message may not be sent before. Raises what
+        ``ask`` raises. Whoever uses it sees to it that other tasks have their turns.
+        """
+        actor = self._actor
+        if actor.is_current:
+            raise AskSelfError(self.path)
+        if not actor.may_serve_now or seconds <= 0:
+            return False, self.ask(message, seconds, trace=trace)
+        reply = Reply()
+        envelope = Envelope(message, reply, after(seconds), trace)
+        is_done, answer = actor.serve_now(envelope)
+        return (True, answer) if is_done else (False, self._wait(reply, envelope.deadline, seconds))
+
+    async def _send(self, envelope: Envelope, seconds: float) -> None:
+        actor = self._actor
         try:
             if actor.mailbox.has_room and seconds > 0:
                 await actor.receive(envelope)
-            else:
-                with trio.CancelScope(deadline=deadline) as waiting:
-                    await actor.receive(envelope)
-                if waiting.cancelled_caught:
-                    raise AskTimeoutError(self.path, seconds)
+                return
+            with trio.CancelScope(deadline=envelope.deadline) as waiting:
+                await actor.receive(envelope)
         except MailboxClosed:
             raise ActorStoppedError(self.path) from None
+        if waiting.cancelled_caught:
+            raise AskTimeoutError(self.path, seconds)
+
+    def _wait(self, reply: Reply, deadline: float, seconds: float) -> Awaitable[Any]:
         if deadline < math.inf:
-            actor.tree.timeouts.add(deadline, reply, self.path, seconds)
-        return await reply.wait()
+            self._actor.tree.timeouts.add(deadline, reply, self.path, seconds)
+        return reply.wait()
 
     def monitor(self, notify: Callable[[Down], None]) -> Monitor:
         """Call this plain function once when the actor has ended for good; now, if it already has."""
         self._actor.watch(notify)
         return Monitor(self._actor, notify)
 
-    async def stop(self, reason: str = "stopped by request") -> None:
+    def request_stop(self, reason: str = STOPPED) -> None:
+        """End the actor for good, without waiting for it. An actor that has nothing to do ends at once."""
+        self._actor.stop_for_good(reason)
+
+    def cancel(self, reason: str = STOPPED) -> None:
+        """Like ``request_stop``, but it does not finish the message at hand. It still cleans up."""
+        self._actor.cut(reason)
+
+    async def stop(self, reason: str = STOPPED) -> None:
         """End the actor for good and wait until it has: it may finish the message at hand."""
-        await self._actor.stop_for_good(reason)
+        self._actor.stop_for_good(reason)
+        await self._actor.wait_gone()
 
     async def wait_gone(self) -> Exit:
         """Wait until the actor has ended for good, and learn how."""

@@ -131,9 +131,9 @@ class RestartWindow:
 class Backoff:
     """How long to wait before a restart.
 
-    The n-th failure in a row waits ``initial × factorⁿ⁻¹`` seconds, never more than ``cap``, less up
-    to ``jitter`` of that by chance, so that what fell together does not rise together. Who has
-    lived for ``reset`` seconds is forgiven: its next failure is a first one.
+    The first ``free`` failures in a row do not wait at all. The n-th after them waits ``initial × factorⁿ⁻¹``
+    seconds, never more than ``cap``, less up to ``jitter`` of that by chance, so that what fell together
+    does not rise together. Who has lived for ``reset`` seconds is forgiven: its next failure is a first one.
     """
 
     initial: float = 1.0
@@ -141,8 +141,11 @@ class Backoff:
     cap: float = 60.0
     jitter: float = 0.2
     reset: float = 60.0
+    free: int = 0
 
     def __post_init__(self) -> None:
+        if self.free < 0:
+            raise ValueError(f"{self.free} failures cannot be free")
         if not (0 <= self.initial <= self.cap < math.inf):
             raise ValueError(f"waiting goes from {self.initial} to {self.cap} s, which is no range")
         if not 1 <= self.factor < math.inf:
@@ -151,10 +154,13 @@ class Backoff:
             raise ValueError(f"a jitter of {self.jitter} is not a part of the whole")
         if not self.reset >= 0:
             raise ValueError(f"{self.reset} s is no length of a life")
+        if self.free < 0:
+            raise ValueError(f"{self.free} failures are no number of failures")
 
     def delay(self, failures: int, chance: float) -> float:
         """Seconds to wait after so many failures in a row; ``chance`` is from 0 up to 1."""
-        if self.initial == 0:
+        failures -= self.free
+        if self.initial == 0 or failures <= 0:
             return 0.0
         try:
             longest = min(self.initial * self.factor ** (failures - 1), self.cap)

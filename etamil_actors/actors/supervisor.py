@@ -4,15 +4,16 @@ A ``Supervisor`` has children that are known beforehand, started in order and st
 ``DynamicSupervisor`` has children that come and go, each on its own. Both are actors themselves, so
 they stand under supervisors in turn, and an error that a fresh start does not cure travels upwards.
 
-The tasks of children live in a nursery of their supervisor's task. So trio itself promises that no
-child outlives its supervisor, whatever happens. The nursery never sees an error: an actor hands its
+A supervisor is at work for its whole life, in one task; that has a nursery with the workers of its
+children. So trio itself promises that no child at work outlives its supervisor, whatever happens; those that
+are parked are stopped in the last step of its block. The nursery never sees an error: an actor hands its
 exit over as a value (``child_ended``), in its last step and without waiting.
 
 A supervisor decides with pure helpers (``plan.py``, ``ledger.py``, ``restart.py``) and acts in few
 words. Its loop waits for the next moment when something is due, and is woken when something happened:
 
 ```
-child_started, child_ended, stop_child ─▶ plan ─▶ wake ─▶ steps ─▶ begin, request_stop
+child_started, child_ended, dismiss ─▶ plan ─▶ wake ─▶ steps ─▶ begin, request_stop
 ```
 """
 
@@ -30,10 +31,12 @@ from etamil_actors.actors.actor import STOP, Actor, Parent, Spec, State
 from etamil_actors.actors.errors import ActorStoppedError, StartError
 from etamil_actors.actors.events import ActorRestarted, DeadReason
 from etamil_actors.actors.ledger import Account, Ledger
+from etamil_actors.actors.mailbox import Turn
 from etamil_actors.actors.moments import at
-from etamil_actors.actors.plan import Begin, Plan, Post
-from etamil_actors.actors.reference import Envelope, Reference, Reply
+from etamil_actors.actors.plan import Begin, Plan, Post, Step
+from etamil_actors.actors.reference import STOPPED, Answered, Envelope, Reference, Reply
 from etamil_actors.actors.restart import Crashed, Exit, Stopped, Strategy, should_restart
+from etamil_actors.actors.workers import Workers
 from etamil_actors.errors import EtamilError
 
 WAKE: Final = Envelope("wake")
@@ -41,7 +44,6 @@ WAKE: Final = Envelope("wake")
 
 STOPPED_WITH_PARENT: Final = "its supervisor stops"
 STOPPED_WITH: Final = "stopped because ‘{}’ is restarted"
-STOPPED_ON_REQUEST: Final = "stopped by request"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,13 @@ class _Supervising(Actor, Generic[S]):
         super().__init__(branch, parent)
         self._branch: S = branch
 
+    def _start(self) -> None:
+        self._call(self._live)
+
+    async def _live(self) -> Exit:
+        """Start the children, look after them, and see to their end."""
+        raise NotImplementedError
+
     async def _word(self, until: float) -> None:
         """Wait until something has happened, or until this moment."""
         with trio.CancelScope(deadline=at(until)):
@@ -128,21 +137,25 @@ class Supervisor(_Supervising[SupervisorSpec]):
         """The children in the order of start."""
         return tuple(child.reference for child in self._children)
 
-    async def _work(self) -> Exit:
+    async def _live(self) -> Exit:
         plan = self._make_plan()
         async with trio.open_nursery() as nursery:
+            workers = Workers(nursery)
             try:
                 while not plan.is_over:
                     if self.is_stopping and not plan.is_closing:
                         plan.close()
-                    self._carry_out(plan, nursery)
+                    self._carry_out(plan, workers)
                     if not plan.is_over:
                         await self._word(plan.wakes_at(trio.current_time()))
             finally:
                 self._plan = None
+                for child in reversed(self._children):
+                    child.request_stop(STOPPED_WITH_PARENT, for_good=True)  # in case this was cancelled
+                workers.close()
         if plan.failure is not None:
             raise plan.failure
-        return Stopped(self._stop_reason or STOPPED_ON_REQUEST)
+        return Stopped(self._stop_reason or STOPPED)
 
     def _make_plan(self) -> Plan:
         # A child that is gone cannot come back; its place is taken by a new one.
@@ -155,20 +168,25 @@ class Supervisor(_Supervising[SupervisorSpec]):
         self._plan = Plan(tuple(self._posts.values()), self._branch.strategy, ledger)
         return self._plan
 
-    def _carry_out(self, plan: Plan, nursery: trio.Nursery) -> None:
+    def _carry_out(self, plan: Plan, workers: Workers) -> None:
         was_ready = plan.is_ready
-        for step in plan.steps(trio.current_time()):
-            child, post = self._actors[step.post], step.post
-            if isinstance(step, Begin):
-                if post.lives > 1:
-                    self._tell_restart(child, post.delay, post.cause)
-                child.begin(nursery)
-            elif plan.is_closing:
-                child.request_stop(STOPPED_WITH_PARENT, for_good=post.finished or self._for_good)
-            else:
-                child.request_stop(STOPPED_WITH.format(post.cause), for_good=post.finished)
+        # A child that needs no time is up, or down, at once; that makes the next step due.
+        while steps := plan.steps(trio.current_time()):
+            for step in steps:
+                self._take_step(step, plan, workers)
         if plan.is_ready and not was_ready:
-            self._ready()
+            self._be_ready(None)
+
+    def _take_step(self, step: Step, plan: Plan, workers: Workers) -> None:
+        child, post = self._actors[step.post], step.post
+        if isinstance(step, Begin):
+            if post.lives > 1:
+                self._tell_restart(child, post.delay, post.cause)
+            child.begin(workers)
+        elif plan.is_closing:
+            child.request_stop(STOPPED_WITH_PARENT, for_good=post.finished or self._for_good)
+        else:
+            child.request_stop(STOPPED_WITH.format(post.cause), for_good=post.finished)
 
     def child_started(self, child: Actor) -> None:
         """A life of this child is ready."""
@@ -186,8 +204,8 @@ class Supervisor(_Supervising[SupervisorSpec]):
             child.leave(exit)
         self._wake()
 
-    async def stop_child(self, child: Actor, reason: str) -> None:
-        """End a child for good and wait for it. Another life of the supervisor will have a new one."""
+    def dismiss(self, child: Actor, reason: str) -> None:
+        """End a child for good. Another life of the supervisor will have a new one."""
         if self._plan is None:
             child.leave(Stopped(reason))
             return
@@ -198,7 +216,6 @@ class Supervisor(_Supervising[SupervisorSpec]):
         else:
             child.leave(Stopped(reason))
         self._wake()
-        await child.wait_gone()
 
     def leave(self, exit: Exit) -> None:
         """The supervisor will not come back, and so none of its children will."""
@@ -210,11 +227,23 @@ class Supervisor(_Supervising[SupervisorSpec]):
 class DynamicSupervisor(_Supervising[DynamicSpec]):
     """A supervisor of children that come and go, each restarted alone and stopped side by side."""
 
-    __slots__ = ("_accounts", "_due", "_failure", "_ledger", "_nursery", "_opened", "_order", "_starts")
+    __slots__ = (
+        "_accounts",
+        "_due",
+        "_failure",
+        "_ledger",
+        "_opened",
+        "_order",
+        "_staff",
+        "_starts",
+        "_turn",
+    )
 
     def __init__(self, branch: DynamicSpec, parent: Parent) -> None:
         super().__init__(branch, parent)
-        self._nursery: trio.Nursery | None = None
+        self._staff: Workers | None = None
+        """The workers of the children, while the present life takes any."""
+        self._turn = Turn()
         self._opened = trio.Event()
         """Set while the present life takes children, and when there will be no other life."""
         self._ledger = Ledger(self.path, branch.intensity, branch.period)
@@ -243,11 +272,42 @@ class DynamicSupervisor(_Supervising[DynamicSpec]):
             ActorStoppedError: the supervisor has ended or stops, or was never started.
             NameTakenError: another actor has this place or name.
         """
-        nursery = await self._open_nursery()
-        child = spec.create(self)
-        self._accounts[child] = Account(child.path, spec.backoff)
-        reply = self._starts[child] = Reply()
-        child.begin(nursery)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._is_open:
+            if self.life == 0 or self.is_gone or self._for_good:
+                raise ActorStoppedError(self.path)
+            await self._opened.wait()
+        reference = await self._until_ready(*self._begin_child(spec))
+        if self._turn.is_over():
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            self._turn.begin()
+        return reference
+
+    def try_start_child(self, spec: Spec) -> Answered:
+        """Start a child, for those that are in no coroutine: ``(True, reference)`` if it is ready at once.
+
+        Else ``(False, coroutine)``, to be awaited soon. Raises what ``start_child`` raises.
+        """
+        if not self._is_open:
+            return False, self.start_child(spec)
+        child, reply = self._begin_child(spec)
+        return (True, child.reference) if reply.is_done else (False, self._until_ready(child, reply))
+
+    def start_child_nowait(self, spec: Spec) -> Reference:
+        """Start a child and do not wait: it is ready, unless it needs time to get ready.
+
+        One that crashes while it gets ready is told like every crash, and there is no such child then.
+
+        Raises:
+            ActorStoppedError: the supervisor takes no children now.
+            NameTakenError: another actor has this place or name.
+        """
+        if not self._is_open:
+            raise ActorStoppedError(self.path)
+        child, _ = self._begin_child(spec)
+        return child.reference
+
+    async def _until_ready(self, child: Actor, reply: Reply) -> Reference:
         try:
             await reply.wait()
         except trio.Cancelled:
@@ -256,52 +316,58 @@ class DynamicSupervisor(_Supervising[DynamicSpec]):
             raise
         return child.reference
 
-    async def _open_nursery(self) -> trio.Nursery:
-        while self._nursery is None or self._closes:
-            if self.life == 0 or self.is_gone or self._for_good:
-                raise ActorStoppedError(self.path)
-            await self._opened.wait()
-        return self._nursery
+    def _begin_child(self, spec: Spec) -> tuple[Actor, Reply]:
+        assert self._staff is not None
+        child, reply = spec.create(self), Reply()
+        self._accounts[child] = Account(child.path, spec.backoff)
+        self._starts[child] = reply
+        child.begin(self._staff)
+        return child, reply
+
+    @property
+    def _is_open(self) -> bool:
+        return self._staff is not None and not self._closes
 
     @property
     def _closes(self) -> bool:
         return self.is_stopping or self._failure is not None
 
-    async def _work(self) -> Exit:
+    async def _live(self) -> Exit:
         self._failure = None
         self._ledger = Ledger(self.path, self._branch.intensity, self._branch.period)
         try:
             async with trio.open_nursery() as nursery:
-                self._nursery = nursery
+                workers = self._staff = Workers(nursery)
                 try:
-                    self._ready()
+                    self._be_ready(None)
                     self._opened.set()
                     while not self._closes:
                         await self._word(self._due[0][0] if self._due else inf)
-                        self._begin_due(nursery)
+                        self._begin_due(workers)
                 finally:
-                    self._nursery = None
+                    self._staff = None
                     self._opened = trio.Event()
-                for child in reversed(list(self._accounts)):
-                    child.request_stop(STOPPED_WITH_PARENT, for_good=True)
+                    for child in reversed(list(self._accounts)):
+                        child.request_stop(STOPPED_WITH_PARENT, for_good=True)
+                    workers.close()
         finally:
             for child in reversed(list(self._accounts)):
                 self._forget(child, child.exit or Stopped(STOPPED_WITH_PARENT))
             self._due.clear()
         if self._failure is not None:
             raise self._failure
-        return Stopped(self._stop_reason or STOPPED_ON_REQUEST)
+        return Stopped(self._stop_reason or STOPPED)
 
-    def _begin_due(self, nursery: trio.Nursery) -> None:
+    def _begin_due(self, workers: Workers) -> None:
         now = trio.current_time()
         while self._due and self._due[0][0] <= now and not self._closes:
             _, _, child, delay = heappop(self._due)
             if child in self._accounts:
-                self._begin_again(child, delay, nursery)
+                self._begin_again(child, delay, workers)
 
-    def _begin_again(self, child: Actor, delay: float, nursery: trio.Nursery) -> None:
+    def _begin_again(self, child: Actor, delay: float, workers: Workers) -> None:
         self._tell_restart(child, delay, child.path)
-        child.begin(nursery)
+        child.begin(workers)
 
     def child_started(self, child: Actor) -> None:
         """A life of this child is ready."""
@@ -320,19 +386,19 @@ class DynamicSupervisor(_Supervising[DynamicSpec]):
                 if isinstance(exit, Crashed)
                 else ActorStoppedError(child.path)
             )
-        elif self._nursery is None or child.is_stopping or not should_restart(child.spec.restart, exit):
+        elif self._staff is None or child.is_stopping or not should_restart(child.spec.restart, exit):
             self._forget(child, exit)
         else:
-            self._restart(child, exit, self._nursery)
+            self._restart(child, exit, self._staff)
 
-    def _restart(self, child: Actor, exit: Exit, nursery: trio.Nursery) -> None:
+    def _restart(self, child: Actor, exit: Exit, workers: Workers) -> None:
         now = trio.current_time()
         verdict = self._ledger.enter(self._accounts[child], exit, now, self.tree.random())
         if isinstance(verdict, EtamilError):
             self._failure = self._failure or verdict
             self._wake()
         elif verdict == 0 and not self._closes:
-            self._begin_again(child, verdict, nursery)
+            self._begin_again(child, verdict, workers)
         else:
             heappush(self._due, (now + verdict, next(self._order), child, verdict))
             self._wake()
@@ -346,9 +412,8 @@ class DynamicSupervisor(_Supervising[DynamicSpec]):
         del self._accounts[child]
         child.leave(exit)
 
-    async def stop_child(self, child: Actor, reason: str) -> None:
-        """End a child for good and wait for it."""
+    def dismiss(self, child: Actor, reason: str) -> None:
+        """End a child for good."""
         if child.state is State.WAITING and child in self._accounts:
             self._forget(child, Stopped(reason))
         child.request_stop(reason, for_good=True)
-        await child.wait_gone()

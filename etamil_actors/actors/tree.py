@@ -22,11 +22,13 @@ from etamil_actors.actors.actor import Actor
 from etamil_actors.actors.dead import DeadLetters
 from etamil_actors.actors.errors import ActorStoppedError
 from etamil_actors.actors.events import EventStream
+from etamil_actors.actors.mailbox import Turn
 from etamil_actors.actors.reference import Reference
 from etamil_actors.actors.registry import Registry
 from etamil_actors.actors.restart import Crashed, Exit
 from etamil_actors.actors.supervisor import STOPPED_WITH_PARENT, SupervisorSpec
 from etamil_actors.actors.timeouts import Timeouts
+from etamil_actors.actors.workers import Workers
 
 
 class Tree:
@@ -39,6 +41,12 @@ class Tree:
         self.registry = Registry()
         self.dead_letters = DeadLetters(self.events)
         self.timeouts = Timeouts()
+        self.turn = Turn()
+        """What is handled in the turns of those who ask."""
+        self.serving: Actor | None = None
+        """The actor that is at work in the turn of whoever asked it; of several, the innermost."""
+        self.injected: dict[Actor, BaseException] = {}
+        """Failures that a test has put into lives, until these notice."""
         self._ready = trio.Event()
         self._block = trio.CancelScope()
 
@@ -72,10 +80,9 @@ class Tree:
         child.leave(exit)
         self._block.cancel("the root of the tree has ended")
 
-    async def stop_child(self, child: Actor, reason: str) -> None:
+    def dismiss(self, child: Actor, reason: str) -> None:
         """Stop the whole tree."""
         child.request_stop(reason, for_good=True)
-        await child.wait_gone()
 
 
 @asynccontextmanager
@@ -93,7 +100,7 @@ async def open_tree(
     trouble: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tree.timeouts.run)
-        actor.begin(nursery)
+        actor.begin(Workers(nursery))
         with tree._block:
             await tree._ready.wait()
             try:

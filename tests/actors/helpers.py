@@ -13,6 +13,7 @@ import trio.testing
 from etamil_actors.actors import moments
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.events import Event
+from etamil_actors.actors.reference import Answered
 from etamil_actors.actors.restart import Exit, Restart, Strategy
 
 T = TypeVar("T")
@@ -80,6 +81,45 @@ class Worker(Behaviour):
 def worker(name: str, notes: list[str] | None = None, cleanup: float = 0.0, **options: Any) -> ActorSpec:
     """A child that does what it is told."""
     return ActorSpec(name=name, make=lambda: Worker(notes, cleanup), **options)
+
+
+class Counter(Behaviour):
+    """Adds, and does nothing before or after."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    async def on_message(self, message: Any, actor: Actor) -> Any:
+        match message:
+            case "crash":
+                raise Crash(f"life {actor.life}")
+            case "end":
+                actor.end()
+            case ("sleep", seconds):
+                await trio.sleep(seconds)
+            case "life":
+                return actor.life
+            case int():
+                self.total += message
+        return self.total
+
+
+class Prompt(Counter):
+    """The same, in the asker's turn wherever that can be."""
+
+    def serve_now(self, message: Any, actor: Actor) -> Answered:
+        match message:
+            case ("sleep", _):
+                return False, self.on_message(message, actor)
+            case "crash":
+                raise Crash(f"life {actor.life}")
+            case "end":
+                actor.end()
+            case "life":
+                return True, actor.life
+            case int():
+                self.total += message
+        return True, self.total
 
 
 def actor_at(tree: Any, path: str) -> Any:

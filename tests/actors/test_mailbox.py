@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from etamil_actors.actors.errors import MailboxClosed, MailboxFull
-from etamil_actors.actors.mailbox import TURN_MESSAGES, Mailbox, Overflow
+from etamil_actors.actors.mailbox import TURN_MESSAGES, TURN_SECONDS, Mailbox, Overflow, Turn
 from etamil_actors.errors import InternalError
 from tests.actors.helpers import run_virtually, settle
 
@@ -91,6 +91,12 @@ class MailboxMachine(RuleBasedStateMachine):
         self.mailbox.close()
         self.closed = True
 
+    @precondition(lambda self: self.mailbox)
+    @rule()
+    def rest(self) -> None:
+        assert self.mailbox is not None
+        self.mailbox.rest()
+
     @precondition(lambda self: self.mailbox and self.closed)
     @rule()
     def drain(self) -> None:
@@ -102,6 +108,8 @@ class MailboxMachine(RuleBasedStateMachine):
     def agrees(self) -> None:
         if self.mailbox is not None:
             assert self.mailbox.depth == len(self.lane)
+            assert self.mailbox.has_room is (len(self.lane) < self.capacity)
+            assert self.mailbox.is_quiet is (not self.lane and not self.system and not self.closed)
             assert self.mailbox.oldest_age == (self.now - self.lane[0][0] if self.lane else 0.0)
             assert self.mailbox.is_closed is self.closed
             assert self.mailbox.dropped == len(self.lost)
@@ -313,6 +321,29 @@ async def test_others_get_a_turn_while_a_full_mailbox_is_emptied() -> None:
     # Trio may run one of two ready tasks last in this batch and first in the next.
     assert len(turns) >= 10
     assert max(abs(a - b) for a, b in pairwise(turns)) <= 2 * TURN_MESSAGES
+
+
+async def test_what_waits_is_taken_without_waiting_for_more() -> None:
+    mailbox: Mailbox[str] = Mailbox()
+    assert await mailbox.take_waiting() is None
+    mailbox.put_nowait("one")
+    mailbox.put_system("stop")
+    assert [await mailbox.take_waiting() for _ in range(3)] == ["stop", "one", None]
+    mailbox.put_nowait("two")
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await mailbox.take_waiting()
+    assert (scope.cancelled_caught, mailbox.depth) == (True, 1)
+
+
+async def test_a_turn_ends_with_its_number_of_things_or_its_time() -> None:
+    turn = Turn()
+    turn.begin()
+    assert [turn.is_over() for _ in range(TURN_MESSAGES)] == [False] * (TURN_MESSAGES - 1) + [True]
+    turn.begin()
+    assert not turn.is_over()
+    await trio.sleep(2 * TURN_SECONDS)
+    assert turn.is_over()
 
 
 async def test_two_takers_are_our_own_mistake() -> None:

@@ -100,6 +100,7 @@ def test_the_window_counts_like_a_list_of_all_times(intensity: int, period: floa
         (Backoff(initial=1, factor=2, cap=60, jitter=0), [1, 2, 4, 8, 16]),
         (Backoff(initial=1, factor=2, cap=5, jitter=0), [1, 2, 4, 5, 5]),
         (Backoff(initial=3, factor=1, cap=3, jitter=0), [3, 3, 3, 3, 3]),
+        (Backoff(initial=1, factor=2, cap=60, jitter=0, free=3), [0, 0, 0, 1, 2]),
     ],
 )
 def test_waiting_grows_up_to_the_cap(backoff: Backoff, expected: list[float]) -> None:
@@ -147,6 +148,7 @@ def test_a_long_life_is_forgiven() -> None:
         {"jitter": -0.1},
         {"reset": -1},
         {"initial": math.nan},
+        {"free": -1},
     ],
 )
 def test_an_impossible_backoff_is_refused(options: dict[str, float]) -> None:

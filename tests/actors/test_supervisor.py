@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -34,11 +35,12 @@ from etamil_actors.actors.events import (
     MessageSent,
     MessageTaken,
 )
+from etamil_actors.actors.reference import Answered
 from etamil_actors.actors.restart import Backoff, Cut, Exit, Restart, Stopped, Strategy
 from etamil_actors.actors.supervisor import DynamicSpec, SupervisorSpec
 from etamil_actors.actors.tree import open_tree
 from etamil_actors.errors import Fault, Frame
-from tests.actors.helpers import Crash, Model, Trace, actor_at, run_virtually, settle, worker
+from tests.actors.helpers import Crash, Model, Prompt, Trace, actor_at, run_virtually, settle, worker
 
 
 def listening(trace: Trace) -> EventStream:
@@ -96,7 +98,7 @@ async def test_each_child_has_its_own_time_to_stop() -> None:
     strategy=st.sampled_from(Strategy),
     intensity=st.integers(0, 4),
     orders=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["crash", "end", "stop"])), max_size=10),
-    cleanup=st.sampled_from([0.0, 0.01]),
+    cleanup=st.sampled_from([None, 0.0, 0.01]),
     seed=st.integers(0, 100),
 )
 def test_random_ends_agree_with_the_model(
@@ -104,7 +106,7 @@ def test_random_ends_agree_with_the_model(
     strategy: Strategy,
     intensity: int,
     orders: list[tuple[int, str]],
-    cleanup: float,
+    cleanup: float | None,
     seed: int,
 ) -> None:
     model = Model(kinds, strategy, intensity)
@@ -116,8 +118,14 @@ def test_random_ends_agree_with_the_model(
         assert not model.failed
 
 
-async def _random_ends(model: Model, orders: list[tuple[int, str]], cleanup: float) -> None:
-    children = tuple(worker(f"c{n}", cleanup=cleanup, restart=kind) for n, kind in enumerate(model.kinds))
+async def _random_ends(model: Model, orders: list[tuple[int, str]], cleanup: float | None) -> None:
+    def spec_of(name: str, kind: Restart) -> ActorSpec:
+        # Nothing to clean up: then nothing to start either, and all happens in plain calls.
+        if cleanup is None:
+            return ActorSpec(name=name, make=Prompt, restart=kind)
+        return worker(name, cleanup=cleanup, restart=kind)
+
+    children = tuple(spec_of(f"c{n}", kind) for n, kind in enumerate(model.kinds))
     spec = SupervisorSpec(
         name="root", children=children, strategy=model.strategy, intensity=model.left, period=1000.0
     )
@@ -131,7 +139,11 @@ async def _random_ends(model: Model, orders: list[tuple[int, str]], cleanup: flo
                     await actors[child].reference.stop()
                 else:
                     model.end(child, order == "crash")
-                    await actors[child].reference.tell(order)
+                    if cleanup is None:
+                        with suppress(ActorCrashedError):
+                            actors[child].reference.try_ask(order)
+                    else:
+                        await actors[child].reference.tell(order)
             await trio.sleep(1.0)
             assert [actor.life for actor in actors] == model.lives
             assert [actor.is_gone for actor in actors] == model.over
@@ -493,9 +505,19 @@ class Lender(Behaviour):
         type(self).held -= 1
 
 
+class PromptLender(Lender):
+    """The same, begun in the asker's turn."""
+
+    def serve_now(self, message: Any, actor: Actor) -> Answered:
+        if message == "crash":
+            raise Crash
+        return False, self.on_message(message, actor)
+
+
 async def _scripted(tree: Any) -> None:
     """A bit of everything: asks, tells, crashes, a full mailbox, children that come and go, stops."""
-    a, b, tasks = tree.at("/root/a"), tree.at("/root/b"), actor_at(tree, "/root/tasks")
+    a, b, p = (tree.at(f"/root/{name}") for name in "abp")
+    tasks = actor_at(tree, "/root/tasks")
     for _ in range(3):
         assert await a.ask("x") == "x"
         child = await tasks.start_child(ActorSpec(name="t", make=Lender, backoff=Backoff(0.05)))
@@ -503,9 +525,11 @@ async def _scripted(tree: Any) -> None:
             for number in range(4):
                 nursery.start_soon(b.tell, number)
             nursery.start_soon(child.tell, "crash")
-        with pytest.raises(ActorCrashedError):
-            await a.ask("crash")
+        for crashing in (a, p):
+            with pytest.raises(ActorCrashedError):
+                await crashing.ask("crash")
         assert await b.ask("y") == "y"
+        assert await p.ask("z") == "z"
         await child.stop()
     await a.stop()
 
@@ -536,9 +560,11 @@ async def _cancelled(cancel: CancelAt, trace: Trace) -> bool:
     spec = SupervisorSpec(
         name="root",
         strategy=Strategy.REST_FOR_ONE,
+        intensity=100,
         children=(
             ActorSpec(name="a", make=Lender),
             ActorSpec(name="b", make=Lender, capacity=1),
+            ActorSpec(name="p", make=PromptLender),
             DynamicSpec(name="tasks"),
         ),
     )
@@ -567,6 +593,7 @@ async def _noisy(trace: Trace) -> None:
         intensity=1000,
         children=(
             *(worker(f"w{n}", backoff=Backoff(0.1), capacity=2, cleanup=0.01) for n in range(6)),
+            *(ActorSpec(name=f"p{n}", make=Prompt, backoff=Backoff(0.1), capacity=2) for n in range(3)),
             DynamicSpec(name="tasks", intensity=1000),
         ),
     )
@@ -578,7 +605,9 @@ async def _noisy(trace: Trace) -> None:
                 target = tree.at(f"/root/w{(number + turn) % 6}")
                 await trio.sleep(0.01)
                 await target.tell("crash" if (number * turn) % 4 == 3 else turn)
+                prompt = tree.at(f"/root/p{(number * turn) % 3}")
                 try:
+                    await prompt.ask("crash" if (number * turn) % 7 == 6 else ("sleep", 0.01) if turn % 2 else 1)
                     await target.ask(("sleep", 0.02), 0.05)
                 except ActorError as problem:
                     trace.events.append(Event(trio.current_time(), str(problem)))

@@ -312,7 +312,7 @@ class DynamicSupervisor(_Supervising[DynamicSpec]):
             await reply.wait()
         except trio.Cancelled:
             # Nobody will ever get the reference, so nobody could stop it.
-            child.request_stop("whoever started it has gone", for_good=True)
+            child.cut("whoever started it has gone")
             raise
         return child.reference
 

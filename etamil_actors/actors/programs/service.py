@@ -1,0 +1,268 @@
+"""One service: a program made ready, its template, its machines, and its branch of the tree.
+
+The *prelude* — everything outside routes, jobs, agents and tests — runs once. What it leaves is the
+*template*: every activity gets a machine whose globals start as the template's. Machines are made when they
+are needed, and kept for the next activity when one has ended; ``Template.pour`` makes a used one as new.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
+from etamil_actors.actors.programs import agents, channels, requests, sharing, tasks, times, world
+from etamil_actors.actors.programs.activity import Activity
+from etamil_actors.actors.programs.jobs import Job, Start, declared_specs, resume_durable
+from etamil_actors.actors.programs.tasks import Status
+from etamil_actors.actors.programs.world import ServiceWorld
+from etamil_actors.actors.restart import Exit, Restart, Strategy
+from etamil_actors.actors.supervisor import DynamicSpec, DynamicSupervisor, SupervisorSpec
+from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, InternalError
+from etamil_actors.vm.convert import text_of
+from etamil_actors.vm.machine import Image, Machine
+from etamil_actors.vm.template import Template
+from etamil_actors.vm.values import Value
+
+if TYPE_CHECKING:
+    from etamil_actors.actors.programs.system import System
+
+VOCABULARY: Final = (agents, channels, requests, sharing, tasks, times, world)
+"""Every module enters its words when it is imported; a service knows all of them."""
+
+PRELUDE_SECONDS: Final = 60.0
+"""How long the top level of a program may take."""
+
+MANY: Final = 1000
+"""Restarts within a second that a supervisor of agents or jobs allows. Each child has a back-off of its own
+that slows it down long before; all of them together are many."""
+
+POOLED: Final = 256
+"""So many machines are kept for the next activities."""
+
+
+class RunningService:
+    """See the top of the file."""
+
+    def __init__(self, system: System, name: str, image: Image, *, as_script: bool = False) -> None:
+        self.system = system
+        self.name = name
+        self.image = image
+        self.as_script = as_script
+        self.path = f"/root/{name}"
+        self.world = ServiceWorld(system.ports, self.warn)
+        self.template: Template | None = None
+        self.declared: dict[int, tuple[Value, ...]] = {}
+        """What the top level declared, by the number of the declaration, with its options."""
+        self.handles: dict[int, Job] = {}
+        """Handles of declared jobs, by the number of the declaration."""
+        self.one_time: dict[Job, None] = {}
+        """One-time jobs that are not over."""
+        self.dead_jobs: list[Start] = []
+        """One-time jobs that have failed too often, for as long as the process lives."""
+        self._places = 0
+        self._pool: list[Machine] = []
+        self._branches: dict[str, DynamicSupervisor] = {}
+
+    def warn(self, text: str) -> None:
+        """Tell the operator something."""
+        self.system.ports.console.write_error(text + "\n")
+
+    def next_place(self, what: str) -> str:
+        """What people call something that has no name."""
+        self._places += 1
+        return f"{what}#{self._places}"
+
+    # ── machines ─────────────────────────────────────────────────────────────────────────────────
+
+    def new_machine(self) -> Machine:
+        """A machine on which nothing has run yet."""
+        return Machine(self.image, self.world, _nobody)
+
+    def take_machine(self) -> Machine:
+        """A machine whose globals are the template's."""
+        template = self.template
+        if template is None:
+            raise InternalError("an activity before the prelude has ended")
+        return self.pour(template)
+
+    def continue_from(self, other: Machine) -> Machine:
+        """A machine whose globals are copies of those that another has now."""
+        machine = self._pool.pop() if self._pool else self.new_machine()
+        if self.template is None:  # the prelude starts something
+            Template(other).pour(machine)
+        else:
+            self.template.continue_from(other, machine)
+        return machine
+
+    def pour(self, state: Template) -> Machine:
+        """A machine that begins with this state."""
+        machine = self._pool.pop() if self._pool else self.new_machine()
+        state.pour(machine)
+        return machine
+
+    def give_back_machine(self, machine: Machine) -> None:
+        """An activity has ended; its machine may serve the next."""
+        machine.performer = _nobody
+        if self.world.is_dirty:
+            self.world.show()
+        if len(self._pool) < POOLED:
+            self._pool.append(machine)
+
+    # ── jobs ─────────────────────────────────────────────────────────────────────────────────────
+
+    def handle_of(self, number: int, options: tuple[Value, ...]) -> Value:
+        """The handle of a job that the program declares, should a value be wanted."""
+        if self.image.program.declared[number].kind != "job":
+            return None
+        job = self.handles.get(number)
+        if job is None:
+            job = self.handles[number] = Job(self, text_of(options[0]))
+            if self.as_script:  # it will not be started
+                job.outcome.ended(Status.CANCELLED)
+        return job
+
+    # ── the tree ─────────────────────────────────────────────────────────────────────────────────
+
+    def branch(self, name: str) -> DynamicSupervisor:
+        """One of the supervisors whose children come and go."""
+        found = self._branches.get(name)
+        if found is None:
+            actor = self.system.tree.at(f"{self.path}/{name}")._actor
+            assert isinstance(actor, DynamicSupervisor)
+            found = self._branches[name] = actor
+        return found
+
+    @property
+    def tasks(self) -> DynamicSupervisor:
+        """The supervisor of started tasks."""
+        return self.branch("tasks")
+
+    @property
+    def agents(self) -> DynamicSupervisor:
+        """The supervisor of agents."""
+        return self.branch("agents")
+
+    @property
+    def jobs(self) -> DynamicSupervisor:
+        """The supervisor of jobs."""
+        return self.branch("jobs")
+
+    def spec(self) -> SupervisorSpec:
+        """Its branch of the tree."""
+        limit = inf if self.as_script else PRELUDE_SECONDS
+        return SupervisorSpec(
+            name=self.name,
+            restart=Restart.PERMANENT,
+            strategy=Strategy.REST_FOR_ONE,
+            children=(
+                DynamicSpec(name="tasks"),
+                ActorSpec(name="closing", make=lambda: Closing(self)),
+                DynamicSpec(name="agents", intensity=MANY, period=1.0),
+                DynamicSpec(name="jobs", intensity=MANY, period=1.0),
+                ActorSpec(name="prelude", make=lambda: Prelude(self), start_within=limit),
+                ActorSpec(name="declared", make=lambda: (JobsOfScript if self.as_script else Jobs)(self)),
+            ),
+        )
+
+
+class Closing(Behaviour):
+    """Stands before everything else, so it ends last: runs the நிறுத்தும்போது blocks of the top level."""
+
+    def __init__(self, service: RunningService) -> None:
+        self.service = service
+        self.activity: Activity | None = None
+        """The block that runs, or has run last."""
+        self._scope = trio.CancelScope()
+
+    def cut(self) -> None:
+        """Cancel the block that runs, and those to come."""
+        self._scope.cancel("there is no more time")
+
+    async def on_stop(self, actor: Actor, exit: Exit) -> None:
+        """Run the blocks, each as an activity with the template's globals.
+
+        Raises:
+            Fault: that of the first one that failed; the others have run nevertheless.
+        """
+        service = self.service
+        failure: Fault | BudgetSpent | None = None
+        with self._scope:
+            for row in service.image.program.declared:
+                if row.kind == "on_stop" and service.template is not None:
+                    activity = self.activity = Activity(service, "நிறுத்தும்போது")
+                    activity.enter(service.take_machine())
+                    assert activity.machine is not None
+                    try:
+                        await activity.live(activity.machine.run_body, row.unit)
+                    except ExitRequested as leaving:
+                        service.system.leave(leaving.status)
+                    except (Fault, BudgetSpent) as problem:
+                        failure = failure or problem
+        service.world.show()
+        if failure is not None:
+            raise failure
+
+
+class Jobs(Behaviour):
+    """Starts the jobs that the program declares."""
+
+    def __init__(self, service: RunningService) -> None:
+        self.service = service
+
+    async def on_start(self, actor: Actor) -> None:
+        """Start them, in the order of the program, and go on with those that a crash has interrupted."""
+        if self.service.system.leaving.is_set():
+            return
+        for spec in declared_specs(self.service):
+            self.service.jobs.start_child_nowait(spec)
+        await resume_durable(self.service)
+
+
+class JobsOfScript(Behaviour):
+    """``run`` starts no declared jobs, and ends when the one-time jobs are done."""
+
+    def __init__(self, service: RunningService) -> None:
+        self.service = service
+
+    async def work(self, actor: Actor) -> None:
+        """Wait until nothing is left to do."""
+        while self.service.one_time:
+            await next(iter(self.service.one_time)).outcome.wait()
+        self.service.system.leave(0)
+
+
+class Prelude(Behaviour):
+    """The actor that runs the top level of a program, and keeps what it leaves."""
+
+    def __init__(self, service: RunningService) -> None:
+        self.service = service
+
+    async def on_start(self, actor: Actor) -> None:
+        """Run the top level."""
+        service = self.service
+        service.system.opened(actor.tree)
+        if not service.as_script:
+            await service.system.open_kept_journal()
+        activity = Activity(service, service.name)
+        machine = service.new_machine()
+        activity.enter(machine)
+        machine.declaring = service.handle_of
+        try:
+            await activity.live(machine.run_top)
+        except ExitRequested as leaving:
+            service.system.leave(leaving.status)
+        service.declared = dict(machine.declared)
+        machine.declaring = None
+        service.template = Template(machine)
+        service.world.show()
+
+    async def on_stop(self, actor: Actor, exit: Exit) -> None:
+        """The machines of this template are of no use to the next."""
+        self.service._pool.clear()
+
+
+def _nobody(effect: Any) -> Any:
+    raise InternalError(f"{effect!r}: a machine that no activity has")

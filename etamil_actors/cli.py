@@ -79,17 +79,28 @@ class Command:
 
 COMMANDS = (
     Command(
-        "up", "[config.yaml]",
-        "அமைப்புக் கோப்பு குறிப்பிடும் சேவைகளைத் தொடங்கும்: ஒவ்வொன்றையும் சரிபார்த்து, தொடக்கப் பகுதியை இயக்கி, "
-        "வழிகளைப் பட்டியலிடும். (இந்தப் பதிப்பு HTTP கோரிக்கைகளுக்கு இன்னும் பதில் தருவதில்லை.)",
-        "starts the services that the configuration names: checks each, runs its prelude and lists its "
-        "routes. (This version does not answer HTTP requests yet.)",
+        "up", "[config.yaml | FILE.qmz]",
+        "அமைப்புக் கோப்பு குறிப்பிடும் சேவைகளை, அல்லது ஒரு நிரலை, சரிபார்த்துத் தொடங்கும்; Ctrl-C, SIGTERM அல்லது "
+        "வெளியேறு வரும் வரை ஓடும்; பின் ஒழுங்காக நிறுத்தும். இரண்டாம் Ctrl-C ஓடுவதைத் துண்டிக்கும், மூன்றாவது உடனே "
+        "முடிக்கும். முடிவு நிலை: எல்லாம் ஒழுங்காக நின்றால் 0, வெளியேறு(n) என்றால் n, எதையாவது துண்டிக்க நேர்ந்தால் 1. "
+        "(இந்தப் பதிப்பு HTTP கோரிக்கைகளுக்கு இன்னும் பதில் தருவதில்லை.)",
+        "checks and starts the services that the configuration names, or one program, and runs until "
+        "Ctrl-C, SIGTERM or வெளியேறு; then everything stops in order. A second Ctrl-C cuts what still "
+        "runs, a third ends at once. Exit status: 0 when all ended in order, n after வெளியேறு(n), 1 when "
+        "something had to be cut. (This version does not answer HTTP requests yet.)",
         "etamil-actors up config.yaml", 0, 1,
+        (
+            Option("--verbose", "எது தொடங்குகிறது, எது நிற்கிறது என்பதையும் சொல்லும்",
+                   "tells of everything that starts and stops as well"),
+        ),
     ),
     Command(
         "run", "FILE [--] [ARGUMENT …]",
-        "ஒரு நிரலைச் சரிபார்த்து இயக்கும்; கோப்பின் இடத்தில் - இருந்தால் நிரல் உள்ளீட்டிலிருந்து படிக்கப்படும்.",
-        "checks and runs a program; with - in place of the file it is read from standard input.",
+        "ஒரு நிரலைச் சரிபார்த்து இயக்கும்; கோப்பின் இடத்தில் - இருந்தால் நிரல் உள்ளீட்டிலிருந்து படிக்கப்படும். "
+        "மேல்நிலையும் அது தொடங்கிய ஒருமுறைப் பணிகளும் முடிந்ததும் முடியும்; வழிகளும் அறிவித்த பணிகளும் தொடங்கப்படுவதில்லை.",
+        "checks and runs a program; with - in place of the file it is read from standard input. It ends when "
+        "the top level and the one-time jobs that it started are done; routes and declared jobs are not "
+        "started.",
         "etamil-actors run examples/01_hello.qmz", 1, 1,
         (
             Option("--seconds", "கணிப்பு நேர வரம்பு, நொடிகளில்; 0 என்றால் வரம்பில்லை (இயல்பு: 30)",
@@ -107,6 +118,28 @@ COMMANDS = (
         "checks programs without running them; of a folder, every .qmz file in it.",
         "etamil-actors check services", 1, -1,
         (Option("--json", "சிக்கல்களை JSON பட்டியலாக அச்சிடும்", "prints the problems as a JSON list"),),
+    ),
+    Command(
+        "sim", "FILE",
+        "ஒரு சேவையின் சோதனைகளையும், தனித்து விடப்பட்ட ஒரு மணி நேரத்தையும் போலி நேரத்தில் பல வரிசைகளில் இயக்கும்; "
+        "தோல்வியடைந்த விதையைச் சொல்லும், அதே விதை அதே ஓட்டத்தைத் திரும்பத் தரும்.",
+        "runs the tests of a service, and an hour in which it is left alone, in virtual time and in many "
+        "orders; names the seed that fails, and the same seed gives the same run again.",
+        "etamil-actors sim --seeds 5 --faults examples/15_shop.qmz", 1, 1,
+        (
+            Option("--seeds", "விதைகளின் எண்ணிக்கை: 0 முதல் N-1 வரை (இயல்பு: 100)",
+                   "how many seeds: 0 to N-1 (default: 100)", "N", 100),
+            Option("--seed", "இந்த ஒரு விதை மட்டும்", "only this seed", "K", -1),
+            Option("--faults", "பிழைகளைப் புகுத்தும்: கீழுள்ள மூன்றும்",
+                   "puts things out of order: all three below"),
+            Option("--crashes", "முகவர்களையும் பணிகளையும் நிலைகுலையச் செய்யும்", "lets agents and jobs crash"),
+            Option("--delays", "காத்திருப்புகளைச் சற்று நீட்டும்", "lets words wait a little"),
+            Option("--full", "அஞ்சல்பெட்டிகளையும் சேனல்களையும் சிறிது நேரம் நிரம்பச் செய்யும்",
+                   "lets mailboxes and channels be full for a while"),
+            Option("--idle", "தனித்து விடப்படும் நொடிகள்; 0 என்றால் சோதனைகள் மட்டும் (இயல்பு: 3600)",
+                   "seconds of being left alone; 0 for the tests only (default: 3600)", "N", 3600),
+            Option("--json", "ஒவ்வோர் ஓட்டத்தையும் JSON பட்டியலாக அச்சிடும்", "prints every run in a JSON list"),
+        ),
     ),
     Command(
         "fmt", "FILE …",

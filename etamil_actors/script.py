@@ -46,14 +46,25 @@ DEAF = 2.0
 it is inside one long operation."""
 
 
+JOURNAL = os.path.join("data", "journal.sqlite")
+"""Where programs keep what must not be lost: beside the program or configuration."""
+
+
 class RunOptions:
     """How ``run`` runs. ``seconds`` and ``steps`` are 0 for no limit."""
 
-    __slots__ = ("announce", "cache", "seconds", "steps")
+    __slots__ = ("announce", "cache", "journal", "seconds", "steps")
 
     def __init__(
-        self, *, seconds: float = 30.0, steps: int = 0, cache: bool = True, announce: bool = True
+        self,
+        *,
+        seconds: float = 30.0,
+        steps: int = 0,
+        cache: bool = True,
+        announce: bool = True,
+        journal: str = JOURNAL,
     ) -> None:
+        self.journal = journal
         self.seconds = seconds
         self.steps = steps
         self.cache = cache
@@ -133,7 +144,8 @@ def _needs_service(name: str) -> Fault:
     )
 
 
-def _word(key: str) -> str:
+def word_name(key: str) -> str:
+    """What a program calls this word."""
     from etamil_actors.language.builtins import BUILTIN_OF
 
     builtin = BUILTIN_OF.get(key)
@@ -171,29 +183,29 @@ _DEEDS: dict[type, Callable[[ScriptWorld, Any], Any]] = {
 
 
 def _service(world: ScriptWorld, effect: effects.Service) -> Any:
-    if effect.key in _SILENT:
+    if effect.key in SILENT:
         return None
-    if effect.key in _OF_REQUESTS:
-        raise Fault("no_request", name=_word(_OF_REQUESTS[effect.key]))
+    if effect.key in OF_REQUESTS:
+        raise Fault("no_request", name=word_name(OF_REQUESTS[effect.key]))
     if effect.key == "method":  # a method of a handle
         raise _needs_service(str(effect.arguments[1]))
-    raise _needs_service(_word(effect.key))
+    raise _needs_service(word_name(effect.key))
 
 
 def _open_block(world: ScriptWorld, effect: OpenBlock) -> Any:
-    raise _needs_service(_word(effect.key))
+    raise _needs_service(word_name(effect.key))
 
 
 def _choose(world: ScriptWorld, effect: Choose) -> Any:
     raise _needs_service("தேர்வு")
 
 
-_SILENT = frozenset(
+SILENT = frozenset(
     ("_listen", "_onRequest", "_application", "_startApplication", "_runTests", "start_server")
 )
 """Words that start a service or its tests; ``run`` accepts them and goes on."""
 
-_OF_REQUESTS = {
+OF_REQUESTS = {
     "respond": "பதில்",
     "respond_json": "ஜேசான்_உரை",
     **{
@@ -422,16 +434,26 @@ def load_for_check(path: str) -> tuple[list[Problem], SourceMap]:
     Raises:
         OSError: the file itself cannot be read.
     """
+    problems, sources, _ = load_program(path)
+    return problems, sources
+
+
+def load_program(path: str) -> tuple[list[Problem], SourceMap, Program | None]:
+    """Everything that is wrong with a file, the text to show it in, and the program if it may run.
+
+    Raises:
+        OSError: the file itself cannot be read.
+    """
     from etamil_actors.language.problems import LoadFailed
     from etamil_actors.resources.system import SystemEnvironment, SystemFiles
 
     compiled = read_and_check(path, _content(path), SystemFiles(), search=search_path(SystemEnvironment()))
-    if compiled.is_sound:
-        try:
-            compiled.program()
-        except LoadFailed as failed:
-            return compiled.problems + failed.problems, compiled.sources
-    return compiled.problems, compiled.sources
+    if not compiled.is_sound:
+        return compiled.problems, compiled.sources, None
+    try:
+        return compiled.problems, compiled.sources, compiled.program()
+    except LoadFailed as failed:
+        return compiled.problems + failed.problems, compiled.sources, None
 
 
 def _content(path: str) -> bytes:
@@ -443,14 +465,6 @@ def _content(path: str) -> bytes:
     if len(content) > SOURCE_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
     return content
-
-
-def routes_of(path: str) -> list[tuple[str, str]]:
-    """Method and path of every route of a program, without running it."""
-    from etamil_actors.resources.system import SystemEnvironment, SystemFiles
-
-    compiled = read_and_check(path, _content(path), SystemFiles(), search=search_path(SystemEnvironment()))
-    return [(row.name, row.path) for row in compiled.program().declared if row.kind == "route"]
 
 
 # ---- running --------------------------------------------------------------------------
@@ -530,7 +544,8 @@ _LEFT_OUT = {
 
 
 def _announce(program: Program, world: ScriptWorld) -> None:
-    kinds = [kind for kind in _LEFT_OUT if any(row.kind == kind for row in program.declared)]
+    declared = {row.kind for row in program.declared if not row.is_inner}
+    kinds = [kind for kind in _LEFT_OUT if kind in declared]
     if kinds:
         tamil = ", ".join(_LEFT_OUT[kind][0] for kind in kinds)
         english = ", ".join(_LEFT_OUT[kind][1] for kind in kinds)
@@ -540,10 +555,27 @@ def _announce(program: Program, world: ScriptWorld) -> None:
         )
 
 
-def _run(program: Program, world: ScriptWorld, options: RunOptions) -> Outcome:
+def _run(program: Program, world: ScriptWorld, options: RunOptions, *, simulated: bool = False) -> Outcome:
     """Run the top level and report on standard error what went wrong."""
+    if program.serves:
+        return _run_with_actors(program, world, options, simulated)
     machine = Machine(Image(program), world, world.perform, steps=options.steps)
     return _watched(machine, world, options, machine.run_top)
+
+
+def _run_with_actors(
+    program: Program, world: ScriptWorld, options: RunOptions, simulated: bool
+) -> Outcome:
+    if options.steps:
+        world.warn(
+            "✗ பணிகள், சேனல்கள், முகவர்கள் போன்றவை உள்ள நிரலின் படிகளை எண்ண முடியாது; --seconds பயன்படுத்துங்கள்"
+            "  (the steps of a program with tasks, channels, agents and the like cannot be counted; "
+            "use --seconds)"
+        )
+        return Outcome(status=1)
+    from etamil_actors.script_with_actors import run_script
+
+    return run_script(program, world, options, simulated=simulated)
 
 
 def _watched(
@@ -629,7 +661,7 @@ def run_text(
         program = compiled.program(counted=bool(steps))
     except LoadFailed as failed:
         return Outcome(status=1, problems=failed.problems, sources=failed.sources)
-    outcome = _run(program, world, RunOptions(seconds=seconds, steps=steps))
+    outcome = _run(program, world, RunOptions(seconds=seconds, steps=steps), simulated=True)
     outcome.output, outcome.errors, outcome.problems = console.output, console.errors, compiled.problems
     outcome.sources = compiled.sources
     return outcome

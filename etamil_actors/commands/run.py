@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 def main(given: Given) -> int:
     """Run a program and answer its exit status."""
-    from etamil_actors.script import RunOptions, run_file
+    import os
+
+    from etamil_actors.script import JOURNAL, RunOptions, run_file
 
     options = RunOptions(
+        journal=os.path.join(os.path.dirname(given.words[0]), JOURNAL),
         seconds=float(given.options["seconds"]),
         steps=given.options["steps"],
         cache=not given.options["no-cache"],

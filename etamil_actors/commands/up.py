@@ -1,29 +1,37 @@
-"""``etamil-actors up``: the services of a configuration.
+"""``etamil-actors up``: the services of a configuration, or one program, until they are to end.
 
-This version loads and checks every service, runs its prelude and lists its routes. It has no HTTP
-edge yet, and says so; the command's status is 0 when all that it does went well.
+The configuration is read and every program checked before anything starts: one error keeps all of them
+from starting. What a process does from then on is in ``app.py``; here is what people are told of it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from etamil_actors.commands import remark
 from etamil_actors.commands.check import show
-from etamil_actors.commands.files import complain_of_file
+from etamil_actors.commands.files import SUFFIX, complain_of_file
+from etamil_actors.script import JOURNAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import yaml
 
+    from etamil_actors.actors.programs.jobs import JobPlan
+    from etamil_actors.actors.programs.service import RunningService
+    from etamil_actors.actors.programs.system import System
     from etamil_actors.cli import Given
+    from etamil_actors.language.program import Program
 
 DEFAULT = "config.yaml"
 SETTINGS = ("name", "services")
 SERVICE_SETTINGS = ("path",)
+
+SHOWN = 20
+"""So many agents or channels are listed by name at the start."""
 
 
 class ConfigError(Exception):
@@ -44,57 +52,143 @@ class Setup(NamedTuple):
 
 
 def main(given: Given) -> int:
-    """Start what the configuration names."""
+    """Start what is named, and stay until it ends."""
     path = given.words[0] if given.words else DEFAULT
     try:
-        setup = read_setup(path)
+        setup = Setup(_stem(path), [path]) if path.endswith(SUFFIX) else read_setup(path)
     except OSError as error:
         complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
         return 1
     except ConfigError as wrong:
         sys.stderr.write(f"✗ {wrong.place}: {wrong.tamil}  ({wrong.place}: {wrong.english})\n")
         return 1
-    if not all_sound(setup.services):
+    programs = sound_programs(setup.services)
+    if programs is None:
         return 1
-    for service in setup.services:
-        status = start(service)
-        if status:
-            return status
-    count = len(setup.services)
-    remark(
-        f"{setup.name}: {count} சேவை தொடங்கியது. இந்தப் பதிப்பு HTTP கோரிக்கைகளுக்கு இன்னும் பதில் தருவதில்லை",
-        f"{setup.name}: {count} service(s) started. This version does not answer HTTP requests yet",
+    from etamil_actors.app import Plan, Service, serve
+
+    names = names_of(setup.services)
+    services = [Service(name, program) for name, program in zip(names, programs, strict=True)]
+    journal = os.path.join(os.path.dirname(path), JOURNAL)
+    sys.stderr.flush()
+    return serve(
+        Plan(setup.name, services, journal, bool(given.options["verbose"])),
+        lambda system: announce(setup.name, system),
     )
-    return 0
 
 
-def all_sound(services: list[str]) -> bool:
-    """Show what is wrong with any of the programs; one error keeps all of them from starting."""
-    from etamil_actors.script import load_for_check
+def sound_programs(paths: Iterable[str]) -> list[Program] | None:
+    """The compiled programs; None when one of them has errors. Whatever is wrong is shown."""
+    from etamil_actors.script import load_program
 
-    sound = True
-    for service in services:
+    programs: list[Program] = []
+    is_sound = True
+    for path in paths:
         try:
-            problems, sources = load_for_check(service)
+            problems, sources, program = load_program(path)
         except OSError as error:
-            complain_of_file(error, service, "கோப்பைப் படிக்க முடியவில்லை", "read")
-            sound = False
+            complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
+            is_sound = False
             continue
         show(problems, sources)
-        sound = sound and not any(problem.severity == "error" for problem in problems)
-    return sound
+        if program is None:
+            is_sound = False
+        else:
+            programs.append(program)
+    return programs if is_sound else None
 
 
-def start(service: str) -> int:
-    """Run one program's prelude and say which routes it has."""
-    from etamil_actors.script import RunOptions, routes_of, run_file
+def names_of(paths: Sequence[str]) -> list[str]:
+    """What people call the services: the files' names, and as much of the folders as tells them apart."""
+    parts = [os.path.normpath(path).removesuffix(SUFFIX).split(os.sep) for path in paths]
+    names: list[str] = []
+    for own in parts:
+        length = 1
+        while length < len(own) and sum(other[-length:] == own[-length:] for other in parts) > 1:
+            length += 1
+        name, again = "∕".join(own[-length:]), 2
+        while name in names:  # one program, served twice
+            name, again = f"{'∕'.join(own[-length:])}#{again}", again + 1
+        names.append(name)
+    return names
 
-    status = run_file(service, [], RunOptions(announce=False))
-    if status == 0:
-        sys.stderr.write(f"✓ {service}\n")
-        for method, path in routes_of(service):
-            sys.stderr.write(f"  {method} {path}\n")
-    return status
+
+def _stem(path: str) -> str:
+    return os.path.basename(path).removesuffix(SUFFIX)
+
+
+# ---- what has started -----------------------------------------------------------------
+
+
+def announce(title: str, system: System) -> None:
+    """Say what has started: the services with their jobs, agents and routes, and the channels."""
+    count = len(system.services)
+    remark(f"✓ {title}: {count} சேவை தொடங்கியது", f"{title}: {count} service(s) started")
+    routes = False
+    for service in system.services.values():
+        lines = [*_jobs(service), *_agents(service), *_routes(service)]
+        routes = routes or any(_routes(service))
+        sys.stderr.write(f"  {service.name}\n" + "".join(f"    {line}\n" for line in lines))
+        if not lines:
+            remark("    தொடர்ந்து ஓடுவது எதுவும் இல்லை; நிறுத்த Ctrl-C", "nothing that lasts; Ctrl-C stops it")
+    channels = [channel.name for channel in system.channels.channels]
+    if channels:
+        sys.stderr.write(f"  சேனல்கள்  (channels): {_listed(channels)}\n")
+    if routes:
+        remark(
+            "இந்தப் பதிப்பு HTTP கோரிக்கைகளுக்கு இன்னும் பதில் தருவதில்லை",
+            "this version does not answer HTTP requests yet",
+        )
+    sys.stderr.flush()
+
+
+def _jobs(service: RunningService) -> Iterator[str]:
+    from etamil_actors.actors.programs.jobs import JobBehaviour
+
+    told = set()
+    for reference in service.jobs.children:
+        behaviour = reference._actor.behaviour
+        if isinstance(behaviour, JobBehaviour) and behaviour.plan.name not in told:
+            told.add(behaviour.plan.name)
+            yield f"பணி  (job)  {behaviour.plan.name}{_when(behaviour.plan)}"
+
+
+def _when(plan: JobPlan) -> str:
+    from etamil_actors.actors.channels.base import Channel
+    from etamil_actors.actors.schedule import Cron, Every
+
+    text = ""
+    match plan.schedule:
+        case Every() as every:
+            text = f"  every {every.seconds:g} s"
+        case Cron() as cron:
+            text = f"  cron {cron.text} ({cron.tz})"
+    if isinstance(plan.source, Channel):
+        text += f"  ← {plan.source.name}"
+    return text + (f"  ×{plan.instances}" if plan.instances > 1 else "")
+
+
+def _agents(service: RunningService) -> Iterator[str]:
+    from etamil_actors.actors.programs.agents import AgentBehaviour
+
+    behaviours = (reference._actor.behaviour for reference in service.agents.children)
+    names = [one.handle.name for one in behaviours if isinstance(one, AgentBehaviour)]
+    if names:
+        yield f"முகவர்கள்  (agents): {_listed(names)}"
+
+
+def _routes(service: RunningService) -> Iterator[str]:
+    for row in service.image.program.declared:
+        if row.kind == "route":
+            yield f"{row.name} {row.path}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    shown = [name if count == 1 else f"{name} ×{count}" for name, count in counts.items()]
+    return ", ".join(shown[:SHOWN]) + (f" … +{len(shown) - SHOWN}" if len(shown) > SHOWN else "")
 
 
 # ---- the configuration ----------------------------------------------------------------

@@ -11,10 +11,16 @@ import platform
 import sys
 from collections.abc import Callable
 
-from benchmarks import language
+from benchmarks import actors, channels, journal, language, services
 from benchmarks.table import Line, render, verdict
 
-SUBJECTS: dict[str, Callable[[int], list[Line]]] = {"language": language.measure}
+SUBJECTS: dict[str, Callable[[int], list[Line]]] = {
+    "language": language.measure,
+    "actors": actors.measure,
+    "channels": channels.measure,
+    "journal": journal.measure,
+    "services": services.measure,
+}
 
 ROUNDS = 11
 

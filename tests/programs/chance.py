@@ -83,7 +83,7 @@ class Author:
 
     def walk(self, depth: int) -> str:
         leave = self.random.choice(["நிறுத்து;", "தொடர்;", ""])
-        return f"ஒவ்வொரு {self.name()} இல் {self.channel()} {{ {self.body(depth)} {leave} }}"
+        return f"ஒவ்வொரு {self.name()} இல் {self.channel()} {{ உறங்கு(0.5); {self.body(depth)} {leave} }}"
 
     def choose(self, depth: int) -> str:
         last = self.random.choice(

@@ -12,7 +12,8 @@ enter ─▶ program code (driver.py) ─▶ settle: children end ─▶ deliver
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from math import inf
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,7 @@ from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.driver import Drive
 from etamil_actors.actors.programs.words import DEEDS, WORDS, tamil_of
 from etamil_actors.actors.waits import Wait
-from etamil_actors.errors import Fault, InternalError
+from etamil_actors.errors import ActivityCancelled, Fault, InternalError
 from etamil_actors.vm.effects import Effect, Service
 from etamil_actors.vm.machine import Machine
 from etamil_actors.vm.values import Value
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from etamil_actors.actors.locks import Lock
     from etamil_actors.actors.programs.service import RunningService
     from etamil_actors.actors.programs.tasks import Task
+
+QUIET_SECONDS: Final = 1.0
+"""How long an activity that is asked to stop may still wait for a message, perhaps an answer."""
 
 CUT_SECONDS: Final = 10.0
 """How long the end of one thing may take that was cancelled: longer than its இறுதியில் blocks get."""
@@ -47,6 +51,8 @@ class Activity:
         "deadline",
         "drive",
         "held",
+        "idle",
+        "is_stopping",
         "locks",
         "machine",
         "me",
@@ -74,6 +80,9 @@ class Activity:
         """When whoever waits for it stops waiting."""
         self.trace: object = None
         """The trace context that travels on with what it sends."""
+        self.idle: trio.CancelScope | None = None
+        """Around its wait for a message."""
+        self.is_stopping = False
         self.children: dict[Task, None] | None = None
         self.taken: dict[Source, list[Delivery]] | None = None
         """What it received and has not settled."""
@@ -163,7 +172,7 @@ class Activity:
             if word is None:
                 raise Fault("not_provided", name=tamil_of(effect.key))
             if self.service.system.slicer.is_turn_over():
-                self.wait(trio.lowlevel.checkpoint())
+                self.wait(_a_turn_for_others())
             answer = word(self, *effect.arguments)
         else:
             answer = DEEDS[type(effect)](self, effect)
@@ -184,6 +193,19 @@ class Activity:
                 coroutine.close()
                 raise
         return parent.switch(coroutine)
+
+    async def take(self, taking: Awaitable[Any]) -> Any:
+        """Wait for messages. An activity that is asked to stop has nothing in hand then, and stops here."""
+        with trio.CancelScope(deadline=after(QUIET_SECONDS if self.is_stopping else inf)) as self.idle:
+            return await taking
+        self.idle = None
+        raise ActivityCancelled
+
+    def ask_to_stop(self) -> None:
+        """Take no more messages, if it is one that takes messages; what it has in hand may be finished."""
+        self.is_stopping = True
+        if self.idle is not None:
+            self.idle.deadline = after(QUIET_SECONDS)
 
     # ── what it holds ────────────────────────────────────────────────────────────────────────────
 
@@ -257,6 +279,10 @@ class Activity:
         if self.cleanups is None:
             self.cleanups = []
         self.cleanups.append(cleanup)
+
+
+async def _a_turn_for_others() -> None:
+    await trio.lowlevel.checkpoint()
 
 
 async def end_children(activity: Activity) -> None:

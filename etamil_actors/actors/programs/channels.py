@@ -116,7 +116,7 @@ def receive(activity: Activity, target: Value, options: Value = None) -> Any:
 
 
 async def _receive(activity: Activity, source: Source, seconds: float) -> Value:
-    delivery = await source.take(seconds)
+    delivery = await activity.take(source.take(seconds))
     return None if delivery is None else received(activity, delivery)
 
 
@@ -195,7 +195,7 @@ class Turns:
         self._activity.settle_source(self._source)
         delivery = self._source.try_take()
         if delivery is None:
-            delivery = self._activity.wait(self._source.take())
+            delivery = self._activity.wait(self._activity.take(self._source.take()))
             if delivery is None:
                 raise StopIteration
         self._delivery = delivery
@@ -268,7 +268,7 @@ def choose_one(activity: Activity, effect: Choose) -> Any:
 
 
 async def _choose(activity: Activity, sources: list[Source], seconds: float | None) -> Choice:
-    return _choice(activity, await choose(sources, seconds))
+    return _choice(activity, await activity.take(choose(sources, seconds)))
 
 
 def _choice(activity: Activity, chosen: Any) -> Choice:

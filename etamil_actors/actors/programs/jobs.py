@@ -34,7 +34,7 @@ from etamil_actors.actors.programs.words import expect, plain, word
 from etamil_actors.actors.reference import Down, Reference
 from etamil_actors.actors.restart import Backoff, Crashed, Ended, Restart
 from etamil_actors.actors.schedule import DEFAULT_ZONE, Cron, Every, ScheduleError
-from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, Frame
+from etamil_actors.errors import ActivityCancelled, BudgetSpent, ExitRequested, Fault, Frame
 from etamil_actors.vm.convert import text_of
 from etamil_actors.vm.options import count_of, flag_of, read_options, seconds_of, text_option
 from etamil_actors.vm.template import Template
@@ -156,6 +156,10 @@ class JobBehaviour(Behaviour):
             nursery.start_soon(self._hear, actor.stopping)
             try:
                 await self.do()
+            except ActivityCancelled:
+                if not self._stopping:
+                    raise
+                # It was asked to stop, and waited for a message.
             finally:
                 nursery.cancel_scope.cancel("the job has ended")
 
@@ -170,6 +174,8 @@ class JobBehaviour(Behaviour):
         self._stopping = True
         if self._idle is not None:
             self._idle.cancel("the job is asked to stop")
+        if self.activity is not None:
+            self.activity.ask_to_stop()
 
     async def wait(self, waiting: Callable[[], Awaitable[Any]]) -> Any:
         """Wait for the next thing to do; nothing when the job is asked to stop meanwhile."""
@@ -206,6 +212,7 @@ class JobBehaviour(Behaviour):
 
     async def _run(self, delivery: Delivery | None) -> Value:
         activity = self.activity = self.new_activity()
+        activity.is_stopping = self._stopping
         entry, given = self._prepare(activity)
         try:
             message = () if delivery is None else (activity.value_of(delivery),)
@@ -371,8 +378,8 @@ def _spec(
 
 
 def _stem(plan: JobPlan) -> str:
-    """The name in the tree. It has no ``#``, so nobody takes the place of another: ``x`` is declared, ``x#2`` its
-    second instance, ``x##7`` started once."""
+    """The name in the tree. It has no ``#``, so nobody takes the place of another: ``x`` is declared,
+    ``x#2`` its second instance, ``x##7`` started once."""
     return plan.name.replace("/", "∕").replace("#", "＃")
 
 
@@ -499,62 +506,10 @@ def start_job(activity: Activity, name: Value, *rest: Value) -> Any:
     assert activity.machine is not None and isinstance(body, Function)
     start = Start(activity.service, plan, Template(activity.machine), body)
     if plan.durable:
-        from etamil_actors.vm.packing import packed
+        from etamil_actors.actors.programs.durable import keep  # databases are loaded by those who need one
 
-        return _start_durable(start, packed({"name": plan.name, "options": options, "body": body}))
+        return keep(start, options)
     return start.begin()
-
-
-async def _start_durable(start: Start, payload: bytes) -> Job:
-    service = start.service
-    jobs = (await service.system.need_journal()).jobs
-    start.stored = await jobs.add(f"{service.name}/{start.plan.name}", payload)
-    start.kept = jobs
-    return start.begin()
-
-
-async def resume_durable(service: RunningService) -> None:
-    """Start what the journal holds of this service's jobs: the process has ended before they were done."""
-    journal = service.system.journal
-    if journal is not None:
-        for stored in await journal.jobs.unfinished():
-            if service_of(stored) == service.name:
-                resume(service, stored, journal.jobs)
-
-
-def service_of(stored: StoredJob) -> str:
-    """The name of the service whose job it is."""
-    return stored.name.partition("/")[0]
-
-
-
-def resume(service: RunningService, stored: StoredJob, jobs: StoredJobs) -> None:
-    """Go on with a job that the journal has kept, if there are tries left."""
-    from etamil_actors.vm.packing import MachineMeanings, unpacked
-
-    machine = service.take_machine()
-    try:
-        payload = unpacked(stored.payload, MachineMeanings(machine, service.system.handle))
-        plan = read_plan(payload["name"], payload["options"])
-        assert service.template is not None
-        start = Start(service, plan, service.template, payload["body"])
-    except Fault as problem:  # the program has changed, and what was kept means nothing in it
-        jobs.dead(stored, problem)
-        return
-    finally:
-        service.give_back_machine(machine)
-    start.stored, start.kept = stored, jobs
-    if stored.attempt >= plan.attempts.most:
-        jobs.dead(
-            stored,
-            Fault(
-                "cancelled",
-                tamil="கடைசி முயற்சியின்போது செயலகம் நின்றுபோனது",
-                english="the process ended during the last try",
-            ),
-        )
-        return
-    start.begin()
 
 
 class Start:

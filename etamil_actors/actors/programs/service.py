@@ -15,7 +15,7 @@ import trio
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.programs import agents, channels, requests, sharing, tasks, times, world
 from etamil_actors.actors.programs.activity import Activity
-from etamil_actors.actors.programs.jobs import Job, Start, declared_specs, resume_durable
+from etamil_actors.actors.programs.jobs import Job, Start, declared_specs
 from etamil_actors.actors.programs.tasks import Status
 from etamil_actors.actors.programs.world import ServiceWorld
 from etamil_actors.actors.restart import Exit, Restart, Strategy
@@ -218,7 +218,10 @@ class Jobs(Behaviour):
             return
         for spec in declared_specs(self.service):
             self.service.jobs.start_child_nowait(spec)
-        await resume_durable(self.service)
+        if self.service.system.journal is not None:
+            from etamil_actors.actors.programs.durable import resume_all
+
+            await resume_all(self.service)
 
 
 class JobsOfScript(Behaviour):

@@ -29,7 +29,6 @@ from etamil_actors.actors.channels.letters import MemoryLetters
 from etamil_actors.actors.events import Event, EventStream
 from etamil_actors.actors.locks import LockBook
 from etamil_actors.actors.programs.agents import AgentHandle
-from etamil_actors.actors.programs.jobs import resume, service_of
 from etamil_actors.actors.programs.service import RunningService
 from etamil_actors.actors.programs.slices import Slicer
 from etamil_actors.actors.programs.world import Ports, Threads
@@ -144,6 +143,8 @@ class System:
             await self.need_journal()
 
     def _requeued(self, stored: StoredJob) -> None:
+        from etamil_actors.actors.programs.durable import resume, service_of
+
         service = self.services.get(service_of(stored))
         if service is not None and self.journal is not None:
             resume(service, stored, self.journal.jobs)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
@@ -72,6 +72,8 @@ class Plan(NamedTuple):
     journal: str
     """Where the journal is, or will be when a program needs one."""
     verbose: bool = False
+    channels: Mapping[str, Mapping[str, Any]] = {}
+    """What the configuration says of channels, by name."""
 
 
 Announce = Callable[[System], None]
@@ -165,13 +167,20 @@ class Process:
         self._signals = 0
 
     async def live(
-        self, plans: Sequence[ServicePlan], ports: Ports, journal: str, announce: Announce
+        self,
+        plans: Sequence[ServicePlan],
+        ports: Ports,
+        journal: str,
+        announce: Announce,
+        channels: Mapping[str, Mapping[str, Any]],
     ) -> None:
         """Run everything until it is to end, and take it down."""
         self.events.listen(self.lines.hear, messages=False)
         try:
             with self._start:
-                async with open_system(ports, plans, events=self.events, journal=journal) as system:
+                async with open_system(
+                    ports, plans, events=self.events, channels=channels, journal=journal
+                ) as system:
                     await self._serve(system, announce)
         except StartError as failed:
             self.status = 1
@@ -270,7 +279,7 @@ async def _serve(plan: Plan, announce: Announce) -> int:
             nursery.start_soon(lines.run)
             nursery.start_soon(process.obey, signals)
             nursery.start_soon(process.watch_the_end)
-            await process.live(plans, system_ports(), plan.journal, announce)
+            await process.live(plans, system_ports(), plan.journal, announce, plan.channels)
             await lines.flush()
             nursery.cancel_scope.cancel("the process has ended")
     return process.status

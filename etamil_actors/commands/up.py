@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from etamil_actors.language.program import Program
 
 DEFAULT = "config.yaml"
-SETTINGS = ("name", "services")
+SETTINGS = ("name", "services", "channels")
 SERVICE_SETTINGS = ("path",)
 
 SHOWN = 20
@@ -45,17 +45,19 @@ class ConfigError(Exception):
 
 
 class Setup(NamedTuple):
-    """What a configuration says: the name of the whole, and the paths of its programs."""
+    """What a configuration says: the name of the whole, the paths of its programs, and its channels."""
 
     name: str
     services: list[str]
+    channels: dict[str, dict[str, Any]]
+    """Options of channels by name; they win over those in the programs."""
 
 
 def main(given: Given) -> int:
     """Start what is named, and stay until it ends."""
     path = given.words[0] if given.words else DEFAULT
     try:
-        setup = Setup(_stem(path), [path]) if path.endswith(SUFFIX) else read_setup(path)
+        setup = Setup(_stem(path), [path], {}) if path.endswith(SUFFIX) else read_setup(path)
     except OSError as error:
         complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
         return 1
@@ -72,7 +74,7 @@ def main(given: Given) -> int:
     journal = os.path.join(os.path.dirname(path), JOURNAL)
     sys.stderr.flush()
     return serve(
-        Plan(setup.name, services, journal, bool(given.options["verbose"])),
+        Plan(setup.name, services, journal, bool(given.options["verbose"]), setup.channels),
         lambda system: announce(setup.name, system),
     )
 
@@ -219,9 +221,10 @@ def read_setup(path: str) -> Setup:
         raise ConfigError(f"{path}:1", "‘services’ இல்லை", "‘services’ is missing")
     folder = os.path.dirname(path)
     services = [os.path.join(folder, service) for service in _services(path, settings["services"])]
+    channels = dict(_channels(path, settings["channels"])) if "channels" in settings else {}
     if "name" in settings:
-        return Setup(_text(path, settings["name"], "name"), services)
-    return Setup(os.path.basename(os.path.abspath(folder)), services)
+        return Setup(_text(path, settings["name"], "name"), services, channels)
+    return Setup(os.path.basename(os.path.abspath(folder)), services, channels)
 
 
 def _members(path: str, node: yaml.MappingNode, known: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -230,18 +233,84 @@ def _members(path: str, node: yaml.MappingNode, known: tuple[str, ...]) -> Itera
         place = f"{path}:{key.start_mark.line + 1}"
         name = str(key.value)
         if name not in known:
-            from etamil_actors.language.nearby import nearest
-
-            near = nearest(name, known)
-            raise ConfigError(
-                place,
-                f"‘{name}’ என்ற அமைப்பு இல்லை" + (f"; ‘{near}’ என்று எழுத எண்ணினீர்களா?" if near else ""),
-                f"there is no setting ‘{name}’" + (f"; did you mean ‘{near}’?" if near else ""),
-            )
+            raise _no_setting(place, name, known)
         if name in seen:
             raise ConfigError(place, f"‘{name}’ இருமுறை உள்ளது", f"‘{name}’ is given twice")
         seen.add(name)
         yield name, value
+
+
+def _no_setting(place: str, name: str, known: Sequence[str]) -> ConfigError:
+    from etamil_actors.language.nearby import nearest
+
+    near = nearest(name, known)
+    return ConfigError(
+        place,
+        f"‘{name}’ என்ற அமைப்பு இல்லை" + (f"; ‘{near}’ என்று எழுத எண்ணினீர்களா?" if near else ""),
+        f"there is no setting ‘{name}’" + (f"; did you mean ‘{near}’?" if near else ""),
+    )
+
+
+def _channels(path: str, node: yaml.Node) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is said of channels: the same options as சேனல்_உருவாக்கு has, in both languages."""
+    import yaml
+
+    from etamil_actors.actors.channels.book import settings_of
+    from etamil_actors.errors import Fault
+    from etamil_actors.language.check_options import option_spellings
+    from etamil_actors.language.options import OPTIONS_OF, canonical_option
+
+    takes = OPTIONS_OF["_channel"]
+    for name, options in _pairs(path, node, "channels"):
+        said: dict[str, Any] = {}
+        for key, value in _pairs(path, options, name.value):
+            place = f"{path}:{key.start_mark.line + 1}"
+            option = canonical_option(str(key.value), takes.names)
+            if option is None:
+                raise _no_setting(place, str(key.value), option_spellings(takes))
+            if not isinstance(value, yaml.ScalarNode):
+                raise ConfigError(place, f"‘{key.value}’: ஒரு மதிப்பு தேவை", f"‘{key.value}’ is one value")
+            said[option] = _value(option, value)
+            try:
+                settings_of({option: said[option]}, word=f"channels.{name.value}")
+            except Fault as wrong:
+                raise ConfigError(place, wrong.tamil, wrong.english) from None
+        yield str(name.value), said
+
+
+def _pairs(path: str, node: yaml.Node, name: str) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    import yaml
+
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(
+            f"{path}:{node.start_mark.line + 1}",
+            f"‘{name}’: ‘பெயர்: மதிப்பு’ என எழுத வேண்டும்",
+            f"‘{name}’ is written ‘name: value’",
+        )
+    seen = set()
+    for key, value in node.value:
+        if key.value in seen:
+            place = f"{path}:{key.start_mark.line + 1}"
+            raise ConfigError(place, f"‘{key.value}’ இருமுறை உள்ளது", f"‘{key.value}’ is given twice")
+        seen.add(key.value)
+        yield key, value
+
+
+def _value(option: str, node: yaml.ScalarNode) -> Any:
+    """A number where it is written like one; else a word, which may be Tamil."""
+    from decimal import Decimal, InvalidOperation
+
+    from etamil_actors.language.options import VALUES_OF, canonical_value
+
+    text = str(node.value)
+    known = VALUES_OF.get(option)
+    if known is not None:
+        return text if text in known else canonical_value(text, known) or text
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    return int(number) if number.is_finite() and number == int(number) else number
 
 
 def _services(path: str, node: yaml.Node) -> Iterator[str]:

@@ -38,12 +38,12 @@ def test_options_make_settings() -> None:
         (
             {"capacity": 0},
             "‘சேனல்_உருவாக்கு: capacity’: 1 அல்லது அதற்கு மேற்பட்ட முழு எண் தேவை; கிடைத்தது: 0"
-            "  (‘சேனல்_உருவாக்கு: capacity’: wanted is a whole number from 1, not 0)",
+            "  (‘சேனல்_உருவாக்கு: capacity’: it must be a whole number from 1, not 0)",
         ),
         (
             {"capacity": Decimal("1.5")},
             "‘சேனல்_உருவாக்கு: capacity’: 1 அல்லது அதற்கு மேற்பட்ட முழு எண் தேவை; கிடைத்தது: 1.5"
-            "  (‘சேனல்_உருவாக்கு: capacity’: wanted is a whole number from 1, not 1.5)",
+            "  (‘சேனல்_உருவாக்கு: capacity’: it must be a whole number from 1, not 1.5)",
         ),
         (
             {"capacity": "பத்து"},
@@ -58,17 +58,17 @@ def test_options_make_settings() -> None:
         (
             {"ttl": 0},
             "‘சேனல்_உருவாக்கு: ttl’: சுழியத்தை விடப் பெரிய நொடிகள் தேவை; கிடைத்தது: 0"
-            "  (‘சேனல்_உருவாக்கு: ttl’: wanted is a number of seconds above zero, not 0)",
+            "  (‘சேனல்_உருவாக்கு: ttl’: it must be a number of seconds above zero, not 0)",
         ),
         (
             {"ttl": float("inf")},
             "‘சேனல்_உருவாக்கு: ttl’: முடிவுள்ள எண் தேவை; கிடைத்தது: inf"
-            "  (‘சேனல்_உருவாக்கு: ttl’: wanted is a number that ends, not inf)",
+            "  (‘சேனல்_உருவாக்கு: ttl’: it must be a number that ends, not inf)",
         ),
         (
             {"overflow": "explode"},
             "‘சேனல்_உருவாக்கு: overflow’: இவற்றில் ஒன்று: wait, reject, drop_oldest, drop_newest தேவை; கிடைத்தது: explode"
-            "  (‘சேனல்_உருவாக்கு: overflow’: wanted is one of wait, reject, drop_oldest, drop_newest, not explode)",
+            "  (‘சேனல்_உருவாக்கு: overflow’: it must be one of wait, reject, drop_oldest, drop_newest, not explode)",
         ),
         (
             {"kind": 1},
@@ -78,7 +78,7 @@ def test_options_make_settings() -> None:
         (
             {"transport": ""},
             "‘சேனல்_உருவாக்கு: transport’: ஓர் ஊடகத்தின் பெயர் தேவை; கிடைத்தது: "
-            "  (‘சேனல்_உருவாக்கு: transport’: wanted is the name of a transport, not )",
+            "  (‘சேனல்_உருவாக்கு: transport’: it must be the name of a transport, not )",
         ),
         ({"speed": 3}, "‘speed’ என்ற விருப்பம் இல்லை  (there is no option ‘speed’)"),
     ],
@@ -183,7 +183,7 @@ async def test_the_transport_is_known_before_a_channel_is_made() -> None:
 @pytest.mark.parametrize(
     ("options", "english"),
     [
-        ({"capacity": -1}, "‘config.yaml: channels.briefs: capacity’: wanted is a whole number from 1, not -1"),
+        ({"capacity": -1}, "‘config.yaml: channels.briefs: capacity’: it must be a whole number from 1, not -1"),
         ({"fast": True}, "there is no option ‘fast’"),
     ],
 )

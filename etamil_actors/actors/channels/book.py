@@ -293,7 +293,7 @@ def _impossible(what: str, value: Value, tamil: str, english: str) -> Fault:
         "value.invalid",
         name=what,
         problem_ta=f"{tamil} தேவை; கிடைத்தது: {value}",
-        problem_en=f"wanted is {english}, not {value}",
+        problem_en=f"it must be {english}, not {value}",
     )
 
 

@@ -26,8 +26,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import trio
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
+from etamil_actors.actors.programs.greenlets import Over
 from etamil_actors.actors.programs.slices import Slicer
 from etamil_actors.errors import ActivityCancelled
 from etamil_actors.vm.machine import Machine
@@ -43,12 +44,14 @@ Wait = Coroutine[Any, Any, Any]
 class Drive:
     """One entry into program code: a greenlet, and whoever awaits what it asks for."""
 
-    __slots__ = ("_machine", "_program", "_slicer", "grace", "stood_at")
+    __slots__ = ("_entry", "_machine", "_program", "_slicer", "grace", "stood_at")
 
     def __init__(self, machine: Machine, slicer: Slicer, entry: Callable[..., Value]) -> None:
         self._machine = machine
         self._slicer = slicer
-        self._program = greenlet(entry)
+        self._entry = entry
+        self._program: greenlet | None = None
+        """Where the program runs; nothing before and afterwards."""
         self.stood_at: str | None = None
         """Where the program stood when it was cancelled."""
         self.grace = 0.0
@@ -57,26 +60,37 @@ class Drive:
     @property
     def is_over(self) -> bool:
         """Has the program code ended?"""
-        return bool(self._program.dead)
+        return self._program is None
 
     @property
     def stands_at(self) -> str | None:
         """Where the program waits now, or where it stood when it was cancelled."""
-        return stands_at(self._program.gr_frame, self._machine.program.files) or self.stood_at
+        frame = self._program.gr_frame if self._program is not None else None
+        return stands_at(frame, self._machine.program.files) or self.stood_at
 
-    def enter(self, act: Callable[..., Any], *arguments: Any) -> Any:
+    def begin(self, *arguments: Value) -> Any:
+        """Start the program in the greenlet that calls this. Ask ``is_over`` what it is that came."""
+        program = self._program = self._slicer.stock.take()
+        return self._enter(program.switch, (self._entry, arguments))
+
+    def _enter(self, act: Callable[..., Any], argument: Any) -> Any:
         """Let the program run until it waits or ends: what it waits for, or its value."""
         slicer = self._slicer
         slicer.entries += 1
         outer, slicer.running = slicer.running, self._machine
         try:
-            return act(*arguments)
+            made = act(argument)
         finally:
             slicer.running = outer
-
-    def begin(self, *arguments: Value) -> Any:
-        """Start the program in the greenlet that calls this. Ask ``is_over`` what it is that came."""
-        return self.enter(self._program.switch, *arguments)
+        if type(made) is not Over:
+            return made
+        program, self._program = self._program, None
+        assert program is not None
+        slicer.stock.give_back(program)
+        value, problem = made.empty()
+        if problem is not None:
+            raise problem
+        return value
 
     async def run(self, *arguments: Value) -> Value:
         """Run the program to its end.
@@ -87,11 +101,11 @@ class Drive:
 
     async def carry_on(self, step: Any) -> Value:
         """Go on from what ``begin`` answered, in any task."""
-        program, slicer = self._program, self._slicer
-        if not program.dead:
-            program.parent = greenlet.getcurrent()
+        slicer = self._slicer
+        if self._program is not None:
+            self._program.parent = getcurrent()
         try:
-            while not program.dead:
+            while (program := self._program) is not None:
                 if slicer.granted is self._machine and step.cr_code is not _SET_ASIDE:
                     slicer.done()
                 try:
@@ -99,11 +113,11 @@ class Drive:
                 except trio.Cancelled as cancelled:
                     if self.stood_at is None:
                         self.stood_at = stands_at(program.gr_frame, self._machine.program.files)
-                    step = self.enter(program.throw, ActivityCancelled(cancelled))
+                    step = self._enter(program.throw, ActivityCancelled(cancelled))
                 except BaseException as problem:  # noqa: BLE001  it goes to whoever asked: the program
-                    step = self.enter(program.throw, problem)
+                    step = self._enter(program.throw, problem)
                 else:
-                    step = self.enter(program.switch, answer)
+                    step = self._enter(program.switch, answer)
             return step
         except ActivityCancelled as ended:
             if ended.args:

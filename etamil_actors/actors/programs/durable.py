@@ -54,13 +54,24 @@ async def keep(start: Start, options: Mapping[str, Value]) -> Job:
     return start.begin()
 
 
-async def resume_all(service: RunningService) -> None:
-    """Start what the journal holds of this service's jobs: the process has ended before they were done."""
+async def interrupted_jobs(service: RunningService) -> list[StoredJob]:
+    """What the journal holds of this service's jobs: the process has ended before they were done.
+
+    To be asked before the top level runs, because it may start others, which are not to be started again.
+    """
     journal = service.system.journal
+    if journal is None:
+        return []
+    return [stored for stored in await journal.jobs.unfinished() if service_of(stored) == service.name]
+
+
+def resume_all(service: RunningService) -> None:
+    """Go on with the jobs that were interrupted, once."""
+    journal = service.system.journal
+    interrupted, service.interrupted = service.interrupted, []
     if journal is not None:
-        for stored in await journal.jobs.unfinished():
-            if service_of(stored) == service.name:
-                resume(service, stored, journal.jobs)
+        for stored in interrupted:
+            resume(service, stored, journal.jobs)
 
 
 def service_of(stored: StoredJob) -> str:

@@ -26,6 +26,7 @@ import trio
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.attempts import MAKER, Attempts, Dead, read_attempts, read_restart
 from etamil_actors.actors.channels.base import Channel, Delivery, Source
+from etamil_actors.actors.errors import ActorStoppedError
 from etamil_actors.actors.events import Event
 from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.activity import Activity
@@ -528,20 +529,32 @@ class Start:
         self._attempt = 0
 
     def begin(self) -> Job:
-        """Start it under the service's supervisor of jobs."""
+        """Start it under the service's supervisor of jobs.
+
+        Raises:
+            Fault: ``cancelled``, no job is started any more. One that the journal has is kept for later.
+        """
         service, plan = self.service, self.plan
         job = self.job = Job(service, plan.name)
-        service.one_time[job] = None
         branch = service.jobs
-        reference = branch.start_child_nowait(
-            ActorSpec(
-                name=branch.fresh_name(f"{_stem(plan)}#"),
-                make=lambda: OneTimeJob(self, job),
-                restart=Restart.TEMPORARY,
-                shutdown=plan.shutdown,
-            )
+        spec = ActorSpec(
+            name=branch.fresh_name(f"{_stem(plan)}#"),
+            make=lambda: OneTimeJob(self, job),
+            restart=Restart.TEMPORARY,
+            shutdown=plan.shutdown,
         )
-        job.references.append(reference)
+        service.one_time[job] = None
+        try:
+            job.references.append(branch.start_child_nowait(spec))
+        except ActorStoppedError:
+            del service.one_time[job]
+            job.outcome.ended(Status.CANCELLED)
+            if self.stored is None:
+                raise Fault(
+                    "cancelled",
+                    tamil=f"எல்லாம் நிறுத்தப்படுகிறது; ‘{plan.name}’ என்ற பணியைத் தொடங்க இயலாது",
+                    english=f"everything is being stopped; the job ‘{plan.name}’ cannot be started",
+                ) from None
         return job
 
     def prepare(self, run: Activity) -> tuple[Callable[..., Value], tuple[Value, ...]]:

@@ -27,6 +27,7 @@ from etamil_actors.vm.template import Template
 from etamil_actors.vm.values import Value
 
 if TYPE_CHECKING:
+    from etamil_actors.actors.journal.jobs import StoredJob
     from etamil_actors.actors.programs.system import System
 
 VOCABULARY: Final = (agents, channels, requests, sharing, tasks, times, world)
@@ -62,6 +63,8 @@ class RunningService:
         """One-time jobs that are not over."""
         self.dead_jobs: list[Start] = []
         """One-time jobs that have failed too often, for as long as the process lives."""
+        self.interrupted: list[StoredJob] = []
+        """Durable jobs in the journal that are to go on when the top level has run."""
         self._places = 0
         self._pool: list[Machine] = []
         self._branches: dict[str, DynamicSupervisor] = {}
@@ -218,10 +221,10 @@ class Jobs(Behaviour):
             return
         for spec in declared_specs(self.service):
             self.service.jobs.start_child_nowait(spec)
-        if self.service.system.journal is not None:
+        if self.service.interrupted:
             from etamil_actors.actors.programs.durable import resume_all
 
-            await resume_all(self.service)
+            resume_all(self.service)
 
 
 class JobsOfScript(Behaviour):
@@ -244,11 +247,40 @@ class Prelude(Behaviour):
         self.service = service
 
     async def on_start(self, actor: Actor) -> None:
-        """Run the top level."""
+        """Run the top level. What an earlier run of it has left is of no use any more."""
         service = self.service
         service.system.opened(actor.tree)
+        await self._end_what_is_left()
         if not service.as_script:
             await service.system.open_kept_journal()
+            service.interrupted = await self._interrupted()
+        earlier, service.template = service.template, None
+        try:
+            await self._run()
+        except BaseException:
+            service.template = earlier  # for the blocks of நிறுத்தும்போது, should this have been the last try
+            raise
+
+    async def _end_what_is_left(self) -> None:
+        """Jobs and agents stand before the prelude in the tree, so those of an earlier one may outlive it."""
+        for branch in (self.service.jobs, self.service.agents):
+            left = branch.children
+            for reference in reversed(left):
+                reference.request_stop("the prelude begins again")
+            for reference in left:
+                await reference.wait_gone()
+
+    async def _interrupted(self) -> list[StoredJob]:
+        if self.service.system.journal is None:
+            return []
+        from etamil_actors.actors.programs.durable import (
+            interrupted_jobs,  # the packing of values comes along
+        )
+
+        return await interrupted_jobs(self.service)
+
+    async def _run(self) -> None:
+        service = self.service
         activity = Activity(service, service.name)
         machine = service.new_machine()
         activity.enter(machine)

@@ -29,6 +29,7 @@ from typing import Any, Final
 
 from trio.lowlevel import Abort, Task, checkpoint, current_task, reschedule, wait_task_rescheduled
 
+from etamil_actors.actors.programs.greenlets import Stock
 from etamil_actors.errors import BudgetSpent, Fault
 from etamil_actors.vm.machine import Machine
 
@@ -49,7 +50,7 @@ class Slicer:
 
     __slots__ = (
         "_allowed", "_before", "_is_spent", "_line", "_start", "_thread", "budget", "granted", "limit",
-        "entries", "on_spent", "running", "virtual", "_seen", "_since", "_wakeup", "_words",
+        "entries", "on_spent", "running", "stock", "virtual", "_seen", "_since", "_wakeup", "_words",
     )
 
     def __init__(self, *, virtual: bool = False, limit: float = 10.0, budget: float = 0.0) -> None:
@@ -64,6 +65,8 @@ class Slicer:
         self._start = 0.0
         self.virtual = virtual
         self.limit = limit
+        self.stock = Stock()
+        """Where program code runs."""
         self.entries = 0
         """How often program code was entered."""
         self._wakeup = -1

@@ -1,0 +1,147 @@
+"""What a long and suspicious reading of the actor floor has found: each of these went wrong once.
+
+Restarts of a whole branch, jobs that are started while everything is taken down, and jobs that the journal
+keeps are here, because they need several parts at once and belong to none.
+"""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from etamil_actors.actors.programs.system import System
+from etamil_actors.testing import open_journal, open_service, run_seeded
+from tests.programs.running import output_of, run_program
+
+LIVES = """
+அச்சு "தொடக்கம்";
+பரப்பு = சேனல்_உருவாக்கு("பரப்பு", {"kind": "broadcast"});
+சந்தா = சேனல்_சந்தா(பரப்பு);
+பெயருள்ளது = சேனல்_உருவாக்கு("பெயருள்ளது");
+அளவு = 7;
+செயல் பார்() { திரும்பு அளவு; }
+முகவர் எண்ணி(தொடக்கம்) {
+    மொத்தம் = தொடக்கம்;
+    செய்தி கூட்டு(எவ்வளவு) { மொத்தம் = மொத்தம் + எவ்வளவு; திரும்பு மொத்தம் & "/" & பார்(); }
+}
+முகவர்_தொடங்கு(எண்ணி, [1], {"name": "எண்ணி"});
+தனி = எண்ணி(10);
+அளவு = 8;
+பணி_உருவாக்கு "கேள்", {"channel": சந்தா} { அச்சு "பரப்பு " & செய்தி; }
+பணி_உருவாக்கு "வாங்கு", {"channel": பெயருள்ளது} {
+    அச்சு "வரிசை " & செய்தி & " " & முகவர்_தேடு("எண்ணி").கூட்டு(1) & " " & தனி.கூட்டு(1);
+}
+நிறுத்தும்போது { அச்சு "முடிவு " & அளவு; }
+"""
+
+
+async def send(system: System, text: str) -> None:
+    for name in ("பரப்பு", "பெயருள்ளது"):
+        channel = system.channels.find(name)
+        assert channel is not None
+        await channel.send(text)
+    await trio.sleep(1)
+
+
+@pytest.mark.parametrize("branch", ["agents", "jobs", "prelude"])
+def test_a_service_is_as_new_when_its_prelude_begins_again(branch: str) -> None:
+    """Its subscriptions are open, its agents are started once and see what the prelude has made so far."""
+    agents = 0
+
+    async def during(system: System) -> None:
+        nonlocal agents
+        await send(system, "ஒன்று")
+        actor = system.tree.at(f"/root/சேவை/{branch}")._actor
+        assert actor.crash(RuntimeError("a fault that was put in"))
+        await trio.sleep(1)
+        await send(system, "இரண்டு")
+        agents = len(system.services["சேவை"].agents.children)
+
+    done = run_program(LIVES, during=during)
+    assert done.problem is None
+    assert done.crashes == [(branch, "RuntimeError")]
+    first, second = done.lines.index("தொடக்கம்"), done.lines.index("தொடக்கம்", 1)
+    assert sorted(done.lines[first + 1 : second]) == ["பரப்பு ஒன்று", "வரிசை ஒன்று 2/7 11/7"]
+    assert sorted(done.lines[second + 1 : -1]) == ["பரப்பு இரண்டு", "வரிசை இரண்டு 2/7 11/7"]
+    assert done.lines[-1] == "முடிவு 8"
+    assert agents == 2
+    assert not done.left_over
+
+
+def test_a_prelude_that_cannot_begin_again_leaves_the_closing_blocks_what_they_knew() -> None:
+    text = """
+    சேவை_பதிவு("எத்தனை", முன்பு());
+    செயல் முன்பு() {
+        முயல் { திரும்பு சேவை_பெறு("எத்தனை") + 1; } பிழை(e) { திரும்பு 1; }
+    }
+    வாக்கு = "நான் " & சேவை_பெறு("எத்தனை");
+    (சேவை_பெறு("எத்தனை") > 1) எனில் { பிழை_எழுப்பு("கெட்டது", "மறுபடி முடியாது"); }
+    நிறுத்தும்போது { அச்சு வாக்கு; }
+    """
+
+    async def during(system: System) -> None:
+        assert system.tree.at("/root/சேவை/prelude")._actor.crash(RuntimeError("a fault that was put in"))
+        await trio.sleep(600)
+
+    done = run_program(text, during=during)
+    assert done.problem is not None
+    assert done.lines
+    assert set(done.lines) == {"நான் 1"}
+
+
+def test_a_job_that_is_started_while_all_are_stopped_is_a_plain_error() -> None:
+    text = """
+    செயல் தொடங்கு() { பணி_உருவாக்கு("பின்னது") { அச்சு "இது ஓடாது"; }; }
+    பணி_உருவாக்கு "வேலை" {
+        உறங்கு(5);
+        முயல் { தொடங்கு(); } பிழை(e) { அச்சு e.குறி; }
+    }
+    """
+    assert output_of(text, seconds=1) == ["cancelled"]
+
+
+DURABLE = """
+செயல் வை(பெயர்) {
+    பணி_உருவாக்கு(பெயர், {"durable": மெய்}) { அச்சு "தொடங்கியது " & பெயர்; உறங்கு(5); அச்சு "முடிந்தது " & பெயர்; };
+}
+வை("மேல்நிலை");
+பணி_உருவாக்கு "பெற்றோர்" { வை("பிள்ளை"); }
+"""
+
+
+def test_a_durable_job_of_the_top_level_runs_once() -> None:
+    lines: list[str] = []
+
+    async def scenario() -> None:
+        async with open_journal(":memory:") as journal, open_service(DURABLE, journal=journal) as service:
+            await service.advance(60)
+            lines.extend(service.lines)
+
+    run_seeded(scenario)
+    assert sorted(lines) == [
+        "தொடங்கியது பிள்ளை",
+        "தொடங்கியது மேல்நிலை",
+        "முடிந்தது பிள்ளை",
+        "முடிந்தது மேல்நிலை",
+    ]
+
+
+def test_a_durable_job_that_is_started_too_late_runs_after_the_next_start() -> None:
+    text = """
+    செயல் வை() { பணி_உருவாக்கு("கடைசி", {"durable": மெய்}) { அச்சு "ஓடியது"; }; }
+    பணி_உருவாக்கு "வேலை" {
+        (சேவை_பெறு("முதல்")) எனில் { உறங்கு(5); வை(); அச்சு "வைத்தது"; }
+    }
+    சேவை_பதிவு("முதல்", சுற்றுச்சூழல்_பெறு("முதல்") == "ஆம்");
+    """
+    lines: list[list[str]] = []
+
+    async def scenario() -> None:
+        async with open_journal(":memory:") as journal:
+            for environment in ({"முதல்": "ஆம்"}, {}):
+                async with open_service(text, journal=journal, environment=environment) as service:
+                    await service.advance(1)
+                lines.append(service.lines)
+
+    run_seeded(scenario)
+    assert lines == [["வைத்தது"], ["ஓடியது"]]

@@ -185,8 +185,8 @@ _DEEDS: dict[type, Callable[[ScriptWorld, Any], Any]] = {
 def _service(world: ScriptWorld, effect: effects.Service) -> Any:
     if effect.key in SILENT:
         return None
-    if effect.key in OF_REQUESTS:
-        raise Fault("no_request", name=word_name(OF_REQUESTS[effect.key]))
+    if effect.key in effects.OF_REQUESTS:
+        raise Fault("no_request", name=word_name(effects.OF_REQUESTS[effect.key]))
     if effect.key == "method":  # a method of a handle
         raise _needs_service(str(effect.arguments[1]))
     raise _needs_service(word_name(effect.key))
@@ -204,29 +204,6 @@ SILENT = frozenset(
     ("_listen", "_onRequest", "_application", "_startApplication", "_runTests", "start_server")
 )
 """Words that start a service or its tests; ``run`` accepts them and goes on."""
-
-OF_REQUESTS = {
-    "respond": "பதில்",
-    "respond_json": "ஜேசான்_உரை",
-    **{
-        key: key
-        for key in (
-            "_request",
-            "_session",
-            "_setSession",
-            "_endSession",
-            "_setCookie",
-            "_stream",
-            "_live",
-            "_wsReceive",
-            "_wsSend",
-            "_firstParameter",
-            "_respondFile",
-            "_saveUpload",
-        )
-    },
-}
-"""Words that mean the request at hand, which a script never has."""
 
 _DEEDS[effects.Service] = _service
 

@@ -128,3 +128,22 @@ class Service(Effect):
     def __init__(self, key: str, arguments: Sequence[Any]) -> None:
         self.key = key
         self.arguments = arguments
+
+
+OF_REQUESTS = {
+    "respond": "பதில்",
+    "respond_json": "ஜேசான்_உரை",
+    "_request": "_request",
+    "_session": "_session",
+    "_setSession": "_setSession",
+    "_endSession": "_endSession",
+    "_setCookie": "_setCookie",
+    "_stream": "_stream",
+    "_live": "_live",
+    "_wsReceive": "_wsReceive",
+    "_wsSend": "_wsSend",
+    "_firstParameter": "_firstParameter",
+    "_respondFile": "_respondFile",
+    "_saveUpload": "_saveUpload",
+}
+"""Words that mean the request at hand, and their names. Where there is none they raise ``no_request``."""

@@ -6,9 +6,12 @@ keeps are here, because they need several parts at once and belong to none.
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import trio
 
+from etamil_actors.actors.channels.letters import KEPT
 from etamil_actors.actors.programs.system import System
 from etamil_actors.testing import open_journal, open_service, run_seeded
 from tests.programs.running import output_of, run_program
@@ -145,3 +148,77 @@ def test_a_durable_job_that_is_started_too_late_runs_after_the_next_start() -> N
 
     run_seeded(scenario)
     assert lines == [["வைத்தது"], ["ஓடியது"]]
+
+
+# ---- what lives long does not grow ----------------------------------------------------
+
+
+def test_agents_that_have_ended_leave_no_name_behind() -> None:
+    text = """
+    முகவர் ஏ() { செய்தி பார்() { திரும்பு 1; } }
+    செயல் தொடங்கு(பெயர்) { திரும்பு முகவர்_தொடங்கு(ஏ, [], {"name": பெயர்}); }
+    பணி_உருவாக்கு "ஓடு" {
+        i = 0;
+        (i < 50) சுற்று { முகவர்_நிறுத்து(தொடங்கு("அ" & i)); i = i + 1; }
+        தொடங்கு("கடைசி");
+        அச்சு முகவர்_தேடு("அ1") == இன்மை;
+        அச்சு முகவர்_தேடு("கடைசி").பார்();
+    }
+    """
+    names: list[str] = []
+
+    async def during(system: System) -> None:
+        await trio.sleep(10)
+        names.extend(system.agents)
+
+    assert output_of(text, during=during) == ["true", "1"]
+    assert names == ["கடைசி"]
+
+
+def test_an_agent_forgets_watchers_whose_channels_are_forgotten() -> None:
+    text = """
+    முகவர் ஏ() { செய்தி பார்() { திரும்பு 1; } }
+    நீள் = ஏ();
+    பணி_உருவாக்கு "ஓடு" {
+        i = 0;
+        (i < 50) சுற்று { கண் = முகவர்_கண்காணி(நீள்); i = i + 1; }
+        உறங்கு(20);
+        முகவர்_நிறுத்து(நீள்);
+        அச்சு சேனல்_பெறு(கண்).காரணம்;
+    }
+    """
+    watchers = 0
+
+    async def during(system: System) -> None:
+        nonlocal watchers
+        await trio.sleep(10)
+        gc.collect()
+        (agent,) = system.services["சேவை"].agents.children
+        watchers = len(agent._actor._watchers or ())
+        await trio.sleep(20)
+
+    assert output_of(text, during=during) == ["நிறுத்தப்பட்டது"]
+    assert watchers == 1
+
+
+def test_jobs_that_failed_are_kept_as_long_as_their_letters() -> None:
+    text = f"""
+    செயல் கெடு() {{ பணி_உருவாக்கு("கெடு", {{"attempts": 1}}) {{ பிழை_எழுப்பு("x", "bad"); }}; }}
+    பணி_உருவாக்கு "ஓடு" {{
+        i = 0;
+        (i < {KEPT + 20}) சுற்று {{ கெடு(); i = i + 1; }}
+    }}
+    """
+
+    async def during(system: System) -> None:
+        await trio.sleep(100)
+        service = system.services["சேவை"]
+        assert len(service.dead_jobs) == KEPT
+        letters = await system.letters.listed()
+        assert len(letters) == KEPT
+        assert await system.letters.requeue(letters[0].number)
+        assert len(service.dead_jobs) == KEPT - 1
+        await trio.sleep(100)
+        assert len(service.dead_jobs) == KEPT
+
+    assert output_of(text, during=during, crashes=True) == []

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from etamil_actors.actors.events import ActorCrashed, EventStream
+from etamil_actors.actors.programs import agents
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
 from etamil_actors.resources.system import SimulatedConsole
 from tests.programs.chance import Author
@@ -324,3 +325,21 @@ def test_in_a_simulation_nobody_is_interrupted() -> None:
     lines = output_of(text, seed=3)
     assert sorted(lines) == ["1", "2", "3", "4"]
     assert output_of(text, seed=3) == lines
+
+
+def test_a_handler_that_computes_for_ever_is_ended_and_its_agent_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In real time: the budget of one message is small here."""
+    monkeypatch.setattr(agents, "MESSAGE_SECONDS", 0.1)
+    text = """
+    முகவர் அ() {
+        n = 0;
+        செய்தி சுழல்() { முயல் { (மெய்) சுற்று { n = n + 1; } } பிழை(e) { அச்சு "இல்லை"; } இறுதியில் { அச்சு "இறுதி"; } }
+        செய்தி பார்() { திரும்பு n; }
+    }
+    x = அ();
+    முயல் { x.சுழல்(); } பிழை(e) { அச்சு e.code; }
+    அச்சு x.பார்();
+    """
+    lines, _, crashes = run_really(text, until=lambda lines: lines[-1:] == ["0"])
+    assert lines == ["இறுதி", "budget.time", "0"]
+    assert len(crashes) == 1

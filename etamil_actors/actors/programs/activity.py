@@ -46,6 +46,7 @@ class Activity:
     """See the top of the file. ``kind`` tells what it is, for words that depend on it."""
 
     __slots__ = (
+        "budget",
         "children",
         "cleanups",
         "deadline",
@@ -76,7 +77,9 @@ class Activity:
         """இது: the agent whose activity it is."""
         self.request: Any = None
         """The request at hand, where there is one."""
-        self.deadline = float("inf")
+        self.budget = inf
+        """Seconds that one entry into program code may compute."""
+        self.deadline = inf
         """When whoever waits for it stops waiting."""
         self.trace: object = None
         """The trace context that travels on with what it sends."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unicodedata import normalize
+from weakref import ref
 
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.errors import (
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
     from etamil_actors.actors.programs.service import RunningService
 
 ASK_SECONDS: Final = 5.0
+
+MESSAGE_SECONDS: Final = 30.0
+"""How long the handler of one message may compute, without counting its waits. An agent that never came back
+from a message would be lost; so it is restarted instead."""
 
 ANSWERS: Final = frozenset(("validation", "not_found", "conflict"))
 """Codes of errors that are answers of an agent and no crash: what the message had changed is undone."""
@@ -141,6 +146,7 @@ class AgentBehaviour(Behaviour):
         self.service = handle.service
         self.activity = Activity(handle.service, handle.name)
         self.activity.me = handle
+        self.activity.budget = MESSAGE_SECONDS
         self.state: Template | None = None
 
     # ── a life ───────────────────────────────────────────────────────────────────────────────────
@@ -388,8 +394,15 @@ async def _start(handle: AgentHandle, starting: Awaitable[Reference]) -> Value:
 
 
 def _started(handle: AgentHandle) -> Value:
-    if handle.options.name is not None:
-        handle.service.system.agents[handle.options.name] = handle
+    name, agents = handle.options.name, handle.service.system.agents
+    if name is not None and handle.reference is not None:
+
+        def forget(down: Down) -> None:
+            if agents.get(name) is handle:
+                del agents[name]
+
+        agents[name] = handle
+        handle.reference.monitor(forget)
     return handle
 
 
@@ -590,13 +603,18 @@ def monitor(activity: Activity, target: Value) -> Value:
     service = activity.service
     channel = service.system.channels.unnamed(f"{handle.name}↓", {"capacity": 1}, service.path)
 
+    # Held weakly: an agent that lives long may be watched by many who have forgotten their channels.
+    heard = ref(channel, lambda _: watch.end())
+
     def notify(down: Down) -> None:
-        channel.send_nowait(TwoNamed({"agent": handle, "reason": reason_of(down.exit)}, DOWN_NAMES))
-        channel.close()
+        channel = heard()
+        if channel is not None:
+            channel.send_nowait(TwoNamed({"agent": handle, "reason": reason_of(down.exit)}, DOWN_NAMES))
+            channel.close()
 
     if handle.reference is None:
         raise Fault("agent.stopped")
-    handle.reference.monitor(notify)
+    watch = handle.reference.monitor(notify)
     return channel
 
 

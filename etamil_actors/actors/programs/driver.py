@@ -44,7 +44,7 @@ Wait = Coroutine[Any, Any, Any]
 class Drive:
     """One entry into program code: a greenlet, and whoever awaits what it asks for."""
 
-    __slots__ = ("_entry", "_machine", "_program", "_slicer", "grace", "stood_at")
+    __slots__ = ("_entry", "_machine", "_program", "_slicer", "grace", "slices", "stood_at")
 
     def __init__(self, machine: Machine, slicer: Slicer, entry: Callable[..., Value]) -> None:
         self._machine = machine
@@ -54,6 +54,8 @@ class Drive:
         """Where the program runs; nothing before and afterwards."""
         self.stood_at: str | None = None
         """Where the program stood when it was cancelled."""
+        self.slices = 0
+        """How many slices of computing time it has used up."""
         self.grace = 0.0
         """Until when இறுதியில் blocks may wait, once the program is being ended; 0 before."""
 

@@ -26,6 +26,7 @@ import trio
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.attempts import MAKER, Attempts, Dead, read_attempts, read_restart
 from etamil_actors.actors.channels.base import Channel, Delivery, Source
+from etamil_actors.actors.channels.letters import KEPT
 from etamil_actors.actors.errors import ActorStoppedError
 from etamil_actors.actors.events import Event
 from etamil_actors.actors.moments import after
@@ -597,6 +598,7 @@ class Start:
             self.stored = None
         else:
             self.service.dead_jobs.append(self)  # the list of letters knows it weakly
+            del self.service.dead_jobs[:-KEPT]
             self.service.system.letters.add(self, self, self._attempt, problem)
 
     # What the list of dead letters wants of a channel and its message.
@@ -605,6 +607,7 @@ class Start:
 
     def put_again(self, value: Value, key: str | None) -> None:
         """Try it all again."""
-        self.service.dead_jobs.remove(self)
+        if self in self.service.dead_jobs:
+            self.service.dead_jobs.remove(self)
         self._attempt = 0
         self.begin()

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.slices import SLICE_SECONDS
 from etamil_actors.actors.programs.words import block, deed, duration, plain, word
-from etamil_actors.errors import ActivityCancelled, Fault
+from etamil_actors.errors import ActivityCancelled, BudgetSpent, Fault
 from etamil_actors.vm.blocks import Turn, Word
 from etamil_actors.vm.effects import Sleep
 from etamil_actors.vm.machine import Grace, Slice
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
 @deed(Slice)
 def end_slice(activity: Activity, effect: Slice) -> Any:
-    """Let others run."""
+    """Let others run, unless the activity has computed for too long."""
     assert activity.machine is not None
-    slicer = activity.service.system.slicer
+    slicer, drive = activity.service.system.slicer, activity.drive
+    assert drive is not None
     slicer.check()
+    drive.slices += 1
+    if drive.slices * SLICE_SECONDS > activity.budget and not drive.grace:
+        raise BudgetSpent(Fault("budget.time", seconds=plain(activity.budget)))
     return slicer.set_aside(activity.machine)
 
 

@@ -24,7 +24,7 @@ else:
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
 
-FORMAT = 3
+FORMAT = 4
 """Raised with every change of what compiled code expects of the machine, or the other way round."""
 MAGIC = b"qmc1"
 _TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{__version__}-{FORMAT}".encode()
@@ -79,7 +79,8 @@ class Declaration(NamedTuple):
 
     ``name`` is the route's method or what the declaration is called, as far as the text tells;
     ``path`` a route's path; ``place`` the packed file and line. ``is_inner`` marks a job that is not
-    declared but started where the program comes past it; ``captures`` are the locals it takes along.
+    declared but started where the program comes past it; ``captures`` are the locals it takes along,
+    ``reads`` all names that stand in it.
     ``takes`` tells how many values the body is given: 1 for a job that may consume a channel.
     """
 
@@ -91,6 +92,7 @@ class Declaration(NamedTuple):
     is_inner: bool
     takes: int
     captures: tuple[str, ...]
+    reads: tuple[str, ...]
 
 
 class MessageRow(NamedTuple):

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from etamil_actors.actors.channels.letters import KEPT
+from etamil_actors.actors.events import ActorRestarted
 from etamil_actors.actors.programs.system import System
 from etamil_actors.testing import open_journal, open_service, run_seeded
 from tests.programs.running import output_of, run_program
@@ -69,6 +70,19 @@ def test_a_service_is_as_new_when_its_prelude_begins_again(branch: str) -> None:
     assert done.lines[-1] == "முடிவு 8"
     assert agents == 2
     assert not done.left_over
+
+
+def test_a_script_that_is_over_does_not_begin_again() -> None:
+    """Whoever sees that its jobs are done stays until all is taken down, however long that takes."""
+
+    async def during(system: System) -> None:
+        await system.leaving.wait()
+        await trio.sleep(100)
+
+    done = run_program('அச்சு "ஒருமுறை";', as_script=True, during=during)
+    assert done.lines == ["ஒருமுறை"]
+    assert not [event for event in done.events if isinstance(event, ActorRestarted)]
+    assert not done.crashes
 
 
 def test_a_prelude_that_cannot_begin_again_leaves_the_closing_blocks_what_they_knew() -> None:

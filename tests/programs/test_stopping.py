@@ -83,3 +83,41 @@ def test_a_durable_job_goes_on_in_the_next_process(second: str, lines: list[str]
             return service.lines, again.lines, len(await journal.letters.jobs())
 
     assert run_virtually(scenario) == (["தொடங்கியது 5"], lines, int(not lines))
+
+
+async def twice(first: str, second: str, seconds: float = 1) -> tuple[list[str], list[str]]:
+    async with open_journal(":memory:") as journal:
+        async with open_service(first, journal=journal) as service:
+            await service.advance(seconds)
+        async with open_service(second, journal=journal) as again:
+            await again.advance(seconds)
+        return service.lines, again.lines
+
+
+def test_a_kept_job_has_the_names_that_its_starter_had() -> None:
+    """In the body of a job all names are those of the top level, and functions read them."""
+    text = """
+        சே = சேனல்_உருவாக்கு("சே");
+        அடிப்படை = 100;
+        செயல் கூட்டு() { திரும்பு அடிப்படை + x; }
+        பணி_உருவாக்கு "தொடக்கம்" {
+            x = 5;
+            t = பணி_தொடங்கு(கூட்டு);
+            h = பணி_உருவாக்கு("நிலை", {"durable": மெய்}) { அச்சு x; அச்சு கூட்டு(); சேனல்_பெறு(சே); };
+        }
+        """
+    second = text.replace('பணி_உருவாக்கு "தொடக்கம்" {', 'பணி_உருவாக்கு "தொடக்கம்" { உறங்கு(1000);')
+    assert run_virtually(twice, text, second) == (["5", "105"], ["5", "105"])
+
+
+def test_a_job_that_reads_what_cannot_be_kept_is_refused() -> None:
+    done = run_program("""
+        பணி f() { உறங்கு(1); }
+        பணி_உருவாக்கு "தொடக்கம்" {
+            t = பணி_தொடங்கு(f);
+            முயல் {
+                h = பணி_உருவாக்கு("நிலை", {"durable": மெய்}) { பணி_காத்திரு(t); };
+            } பிழை(e) { அச்சு e.code; }
+        }
+        """, seconds=2, journal=":memory:")  # fmt: skip
+    assert done.lines == ["value.local"]

@@ -1,6 +1,8 @@
 """One-time jobs that outlive the process: what the journal keeps of one, and how it begins again.
 
-Kept are its name, its options, which piece of the program it is, and the values that it captured. The
+Kept are its name, its options, which piece of the program it is, the values that it captured, and those of
+the globals that its starter had changed: the body of a job has its names at the top level. A global that
+cannot leave the process is an error if the job reads it, and left out if not. The
 number of that piece means something in this version of the program only; in another one the job is found
 by what it is called and which names it captures, so a program may be edited while jobs wait:
 
@@ -13,7 +15,7 @@ same version?   ─yes─▶ the piece with this number
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -22,7 +24,8 @@ from etamil_actors.actors.programs.jobs import Job, RunFailed, Start, read_plan
 from etamil_actors.errors import Fault
 from etamil_actors.vm.machine import Machine
 from etamil_actors.vm.packing import MachineMeanings, fingerprint_of_image, packed, unpacked
-from etamil_actors.vm.values import Function, Value
+from etamil_actors.vm.template import Template
+from etamil_actors.vm.values import UNSET, Function, Value
 
 if TYPE_CHECKING:
     from etamil_actors.actors.journal.jobs import StoredJob, StoredJobs
@@ -46,6 +49,7 @@ async def keep(start: Start, options: Mapping[str, Value]) -> Job:
             "version": fingerprint_of_image(service.image).hex(),
             "names": list(row.captures),
             "values": list(body.captured),
+            "globals": _changed_globals(start, row.reads),
         }
     )
     jobs = (await service.system.need_journal()).jobs
@@ -74,6 +78,25 @@ def resume_all(service: RunningService) -> None:
             resume(service, stored, journal.jobs)
 
 
+def _changed_globals(start: Start, reads: Sequence[str]) -> dict[str, Value]:
+    """The globals that differ from the template's, with which the job will begin in the next process."""
+    service = start.service
+    before = service.template.state if service.template is not None else None
+    changed: dict[str, Value] = {}
+    for place, name in enumerate(service.image.program.shared):
+        value = start.globals.state[place]
+        if value is UNSET or (before is not None and value is before[place]):
+            continue
+        try:
+            packed(value)
+        except Fault:
+            if name in reads:
+                raise
+            continue
+        changed[name] = value
+    return changed
+
+
 def service_of(stored: StoredJob) -> str:
     """The name of the service whose job it is."""
     return stored.name.partition("/")[0]
@@ -85,8 +108,8 @@ def resume(service: RunningService, stored: StoredJob, jobs: StoredJobs) -> None
     try:
         kept = unpacked(stored.payload, MachineMeanings(machine, service.system.handle))
         plan = read_plan(kept["name"], kept["options"])
-        assert service.template is not None
-        start = Start(service, plan, service.template, _body(kept, machine))
+        body = _body(kept, machine)
+        start = Start(service, plan, _globals(kept["globals"], machine), body)
     except Fault as problem:
         _bury(service, stored, jobs, problem)
         return
@@ -97,6 +120,15 @@ def resume(service: RunningService, stored: StoredJob, jobs: StoredJobs) -> None
         return
     start.stored, start.kept = stored, jobs
     start.begin()
+
+
+def _globals(changed: dict[str, Value], machine: Machine) -> Template:
+    state = list(machine.save())
+    for place, name in enumerate(machine.image.program.shared):
+        if name in changed:
+            state[place] = changed[name]
+    machine.restore(tuple(state))
+    return Template(machine)
 
 
 def _bury(service: RunningService, stored: StoredJob, jobs: StoredJobs, problem: Fault) -> None:

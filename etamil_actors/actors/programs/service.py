@@ -238,6 +238,7 @@ class JobsOfScript(Behaviour):
         while self.service.one_time:
             await next(iter(self.service.one_time)).outcome.wait()
         self.service.system.leave(0)
+        await actor.stopping.wait()  # were this its end, its supervisor would let it begin again
 
 
 class Prelude(Behaviour):

@@ -251,6 +251,7 @@ class _Generator(Emitter):
                     item.is_inner,
                     len(item.unit.brings) if item.unit is not None else 0,
                     tuple(item.unit.captures) if item.unit is not None else (),
+                    tuple(sorted(item.unit.reads)) if item.unit is not None else (),
                 )
                 for item in self.units.declared
             ),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,8 @@ import pytest
 
 from etamil_actors import cli
 from etamil_actors.errors import FAULTS
+from etamil_actors.resources.system import SimulatedFiles
+from etamil_actors.script import read_and_check
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,7 +25,9 @@ PAGES = sorted(
     page for page in REPOSITORY.rglob("*.md")
     if not any(part.startswith(".") for part in page.relative_to(REPOSITORY).parts)
 )
-WRITTEN = [page for page in PAGES if "docs" not in page.relative_to(REPOSITORY).parts]
+GUIDES = [REPOSITORY / "docs" / name for name in ("actors.md", "testing.md")]
+"""Pages of ``docs/`` that are written by hand."""
+WRITTEN = [page for page in PAGES if "docs" not in page.relative_to(REPOSITORY).parts] + GUIDES
 
 
 def text_of(page: Path) -> str:
@@ -94,7 +100,7 @@ def has_tamil(text: str) -> bool:
 
 def programs_with_output(page: Path) -> list[tuple[str, str]]:
     """Every program of a page that is followed by what it prints."""
-    return re.findall(r"```etamil\n(.*?)```\s+prints\s+```text\n(.*?)```", text_of(page), re.DOTALL)
+    return re.findall(r"```etamil\n([^`]*)```\s+prints\s+```text\n([^`]*)```", text_of(page))
 
 
 def test_the_first_screen_of_the_readme_shows_a_program() -> None:
@@ -107,6 +113,42 @@ def test_a_program_on_a_page_prints_what_the_page_says(command: Command, page: P
     for program, output in programs_with_output(page):
         done = command("run", "-", stdin=program)
         assert (done.stdout, done.stderr, done.returncode) == (output, "", 0)
+
+
+def served(page: Path) -> list[tuple[str, str, str]]:
+    """Every program of a page that ``up`` runs, under its name, with what is seen until Ctrl-C and after."""
+    return re.findall(
+        r"```etamil\n([^`]*)```\s+`etamil-actors up (\w+\.qmz)` until Ctrl-C shows\s+```text\n([^`]*)```",
+        text_of(page),
+    )
+
+
+def test_a_service_in_the_readme_shows_what_the_readme_says(tmp_path: Path) -> None:
+    ((program, name, shown),) = served(REPOSITORY / "README.md")
+    assert 8 <= len(program.strip().splitlines()) <= 12
+    (tmp_path / name).write_text(program, encoding="utf-8")
+    before, after = shown.split("^C\n")
+    told = ("✓", " ", "·")
+    printed = [line for line in before.splitlines() if not line.startswith(told)]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "etamil_actors", "up", name],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline().decode().rstrip("\n") for _ in printed] == printed
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    said = [line for line in (before + after).splitlines() if line.startswith(told)]
+    assert errors.decode().splitlines() == said
+    assert output.decode().splitlines() == [line for line in after.splitlines() if not line.startswith(told)]
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_every_program_on_a_page_is_sound(page: Path) -> None:
+    for program in re.findall(r"```etamil\n(.*?)```", text_of(page), re.DOTALL):
+        assert list(read_and_check(page.name, program, SimulatedFiles()).problems) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))

@@ -184,7 +184,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "value.local",
-        "{kind_ta} இந்தச் செயலகத்தை விட்டு வெளியேற முடியாது",
+        "‘{kind_ta}’ இந்தச் செயலகத்தை விட்டு வெளியேற முடியாது",
         "{kind} cannot leave this process",
         "A handle was about to be stored or sent where it has no meaning.",
     ),
@@ -464,6 +464,16 @@ KIND_IN_TAMIL = {
     "a result": "விளைவு",
     "a function": "செயல்",
     "nil": "இன்மை",
+    "a channel": "சேனல்",
+    "a lock": "பூட்டு",
+    "a cell": "அணுக்கலம்",
+    "a task": "பணி",
+    "a job": "பின்னணிப் பணி",
+    "an agent": "முகவர்",
+    "a pool": "இணைப்புக்குளம்",
+    "a connection": "இணைப்பு",
+    "a cache": "கேச்",
+    "a container": "முன்பதிகம்",
 }
 """What வகை answers, in Tamil for messages; a shape's name is its own."""
 

@@ -491,3 +491,22 @@ def test_a_run_from_the_cache_loads_nothing_heavy_and_no_front_end(hello: Path) 
 def test_a_first_run_never_loads_trio(hello: Path) -> None:
     loaded = modules_after(["run", "--no-cache", str(hello)])
     assert not {"trio", "asyncio", "argparse", "yaml", "msgspec", "cryptography"} & loaded
+
+
+def test_check_tells_what_channels_promise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "a.qmz"
+    program.write_text(
+        'அ = சேனல்_உருவாக்கு();\nஆ = சேனல்_உருவாக்கு("வேலை", {"ஊடகம்": "பதிவேடு"});\n'
+        'இ = சேனல்_உருவாக்கு({"transport": "memory"});\n',
+        encoding="utf-8",
+    )
+    assert cli.main(["check", str(program)]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    memory, journal = said.err.splitlines()
+    assert f"{program}:1, {program}:3 · memory:" in memory
+    assert "at most once" in memory
+    assert "‘வேலை’ · journal:" in journal
+    assert "at least once after the send has returned" in journal

@@ -15,12 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from etamil_actors.cli import Given
     from etamil_actors.language.problems import Problem
+    from etamil_actors.language.program import ChannelRow, Program
     from etamil_actors.language.source import SourceMap
 
 
 def main(given: Given) -> int:
     """Check every file that is meant."""
-    from etamil_actors.script import load_for_check
+    from etamil_actors.script import load_program
 
     paths = programs_in(given.words)
     as_json = bool(given.options["json"])
@@ -28,7 +29,7 @@ def main(given: Given) -> int:
     mistakes = False
     for path in paths:
         try:
-            problems, sources = load_for_check(path)
+            problems, sources, program = load_program(path)
         except OSError as error:
             complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
             mistakes = True
@@ -38,6 +39,8 @@ def main(given: Given) -> int:
             rows += [row_of(problem, sources) for problem in problems]
         else:
             show(problems, sources)
+            if program is not None and program.channels:
+                show_promises(program)
     if as_json:
         import json
 
@@ -54,6 +57,25 @@ def show(problems: list[Problem], sources: SourceMap) -> None:
     for problem in problems:
         mark = "✗" if problem.severity == "error" else "⚠"
         sys.stderr.write(f"{mark} {render(problem, sources).rstrip()}\n")
+
+
+def show_promises(program: Program) -> None:
+    """Print what the channels of a program promise, by what carries their messages."""
+    from etamil_actors.language.transports import TRANSPORTS
+
+    for transport in TRANSPORTS:
+        made = [row for row in program.channels if row.transport == transport.word]
+        if made:
+            names = list(dict.fromkeys(f"‘{row.name}’" if row.name else _place(program, row) for row in made))
+            remark(
+                f"· சேனல்கள் {', '.join(names)} · {transport.word}: {transport.tamil}",
+                f"{transport.word}: {transport.english}",
+            )
+
+
+def _place(program: Program, row: ChannelRow) -> str:
+    file, line = program.place_of(row.place)
+    return f"{file}:{line}"
 
 
 def row_of(problem: Problem, sources: SourceMap) -> dict[str, object]:

@@ -24,7 +24,7 @@ else:
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
 
-FORMAT = 4
+FORMAT = 5
 """Raised with every change of what compiled code expects of the machine, or the other way round."""
 MAGIC = b"qmc1"
 _TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{__version__}-{FORMAT}".encode()
@@ -95,6 +95,14 @@ class Declaration(NamedTuple):
     reads: tuple[str, ...]
 
 
+class ChannelRow(NamedTuple):
+    """A channel that the program makes: its name and transport, as far as the text tells."""
+
+    name: str
+    transport: str
+    place: int
+
+
 class MessageRow(NamedTuple):
     """A message of an agent: the number of its body, and its parameters with their types."""
 
@@ -126,6 +134,7 @@ class Program(NamedTuple):
     types: tuple[FieldRow, ...]
     shapes: tuple[ShapeRow, ...]
     declared: tuple[Declaration, ...]
+    channels: tuple[ChannelRow, ...]
     agents: tuple[AgentRow, ...]
     keeps_functions: bool
     """Whether a variable can hold a function; not so when they are only called or lent to builtins."""
@@ -166,7 +175,8 @@ def _plain(value: object) -> object:
 
 
 def _program(parts: tuple[Any, ...]) -> Program:
-    code, files, shared, decimals, types, shapes, declared, agents, keeps_functions, counted, serves = parts
+    code, files, shared, decimals, types, shapes, declared, *rest = parts
+    channels, agents, keeps_functions, counted, serves = rest
     if not isinstance(code, CodeType) or not isinstance(serves, bool):
         raise TypeError("no program")
     return Program(
@@ -180,6 +190,7 @@ def _program(parts: tuple[Any, ...]) -> Program:
             for name, fields, methods in shapes
         ),
         tuple(Declaration(*row) for row in declared),
+        tuple(ChannelRow(*row) for row in channels),
         tuple(_agent(row) for row in agents),
         keeps_functions,
         counted,

@@ -54,13 +54,20 @@ def _translated(problem: Exception, depth: int) -> Fault:
     if isinstance(problem, Propagate):
         value = problem.result.value
         return Fault("result", text=_shown(value), details={"value": value})
-    if isinstance(problem, NameError):
+    if isinstance(problem, NameError) and _is_the_programs(problem.__traceback__):
         return Fault("name.undefined", name=_quoted(str(problem)))
     if isinstance(problem, RecursionError):
         return Fault("call.depth", limit=depth)
     if isinstance(problem, MemoryError):
         return Fault("internal", problem="MemoryError")
     return Fault("internal", problem=f"{type(problem).__name__}: {problem}")
+
+
+def _is_the_programs(traceback: TracebackType | None) -> bool:
+    """Was it raised by program code itself, and not by ours?"""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code.co_filename == FILE_MARK
 
 
 def _shown(value: Value) -> str:

@@ -34,10 +34,12 @@ from etamil_actors.language.compiler.emit import Emitter
 from etamil_actors.language.compiler.inference import Inference, Version
 from etamil_actors.language.compiler.statements import Statements
 from etamil_actors.language.compiler.units import AGENT, BODY, FUNCTION, MESSAGE, TOP, Unit, Units, find_units
+from etamil_actors.language.options import canonical_option, canonical_value
 from etamil_actors.language.program import (
     FILE_MARK,
     NO_PLACE,
     AgentRow,
+    ChannelRow,
     Declaration,
     FieldRow,
     MessageRow,
@@ -46,6 +48,7 @@ from etamil_actors.language.program import (
     pack,
 )
 from etamil_actors.language.source import SourceMap, clusters
+from etamil_actors.language.transports import MEMORY, TRANSPORT_OF
 
 _FROM_MACHINE = (
     "tick",
@@ -255,6 +258,7 @@ class _Generator(Emitter):
                 )
                 for item in self.units.declared
             ),
+            channels=tuple(self._channel_row(node) for node in self.units.channels),
             keeps_functions=self.keeps_functions,
             agents=tuple(self._agent_row(unit) for unit in self.units.agents.values()),
             counted=self.counted,
@@ -279,6 +283,16 @@ class _Generator(Emitter):
 
     def _line(self, node: nodes.Node) -> int:
         return self.places.of(node.start)[0]
+
+    def _channel_row(self, node: nodes.Call) -> ChannelRow:
+        given = [*node.arguments, *([node.options] if node.options is not None else [])]
+        name = next((one.value for one in given if isinstance(one, nodes.Text)), "")
+        transport = MEMORY
+        for pair in [pair for one in given if isinstance(one, nodes.Record) for pair in one.pairs]:
+            if canonical_option(pair.key.text) == "transport":
+                written = pair.value.value if isinstance(pair.value, nodes.Text) else ""
+                transport = canonical_value(written, TRANSPORT_OF) or written
+        return ChannelRow(name, transport, self._line(node))
 
     def _static(self, node: nodes.Node) -> tuple[str, str]:
         """What can be told of a declaration without running anything."""

@@ -107,6 +107,8 @@ class Units:
         self.agents: dict[str, Unit] = {}
         self.of_node: dict[int, Unit] = {}
         self.declared: list[Declared] = []
+        self.channels: list[nodes.Call] = []
+        """Where the program makes channels."""
         self.number_of: dict[int, int] = {}
         """The place in ``declared`` of a node that declares something where it stands."""
         self.globals: set[str] = set()
@@ -376,9 +378,11 @@ class _Collector:
         self._visit(node.callee)
         self._visit_all(node.arguments)
         self._visit(node.options)
+        builtin = BUILTIN_OF.get(node.callee.text) if isinstance(node.callee, nodes.Name) else None
+        if builtin is not None and builtin.english == "_channel":
+            self.units.channels.append(node)
         if node.block is None:
             return
-        builtin = BUILTIN_OF.get(node.callee.text) if isinstance(node.callee, nodes.Name) else None
         if builtin is not None and builtin.takes == "body":
             self._job(builtin, node)
         else:

@@ -43,6 +43,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python tools/reference_pages.py
 
 bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 clean:

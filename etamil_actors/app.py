@@ -172,7 +172,7 @@ class Process:
         ports: Ports,
         journal: str,
         announce: Announce,
-        channels: Mapping[str, Mapping[str, Any]],
+        channels: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Run everything until it is to end, and take it down."""
         self.events.listen(self.lines.hear, messages=False)

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Final
 
 import trio
 
 from etamil_actors.actors.errors import StartError, TooManyRestartsError
 from etamil_actors.actors.events import ActorCrashed, Event, EventStream
+from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.shutdown import Shutdown
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
 from etamil_actors.app import Signals, end_at_once, know_words_that_start_a_server, ports_of
@@ -27,6 +29,9 @@ from etamil_actors.vm.machine import Image
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from etamil_actors.language.program import Program
+
+INTERRUPT_SECONDS: Final = 20.0
+"""After Ctrl-C everything together may take so long; then the process ends by force."""
 
 
 def run_script(
@@ -88,6 +93,10 @@ class _Script:
         await signals.next()
         self.trouble = KeyboardInterrupt()
         self._scope.cancel("Ctrl-C")
+        # What a thread does cannot be cancelled: it may wait for a file for ever.
+        await trio.sleep_until(after(INTERRUPT_SECONDS))
+        self._say("முடியவில்லை; வலிந்து முடிக்கப்படுகிறது", "it does not end; ended by force")
+        end_at_once(128 + signal.SIGINT)
 
     async def _live(self) -> None:
         plan = ServicePlan(name="run", image=self.image, as_script=True)

@@ -154,8 +154,6 @@ class Backoff:
             raise ValueError(f"a jitter of {self.jitter} is not a part of the whole")
         if not self.reset >= 0:
             raise ValueError(f"{self.reset} s is no length of a life")
-        if self.free < 0:
-            raise ValueError(f"{self.free} failures are no number of failures")
 
     def delay(self, failures: int, chance: float) -> float:
         """Seconds to wait after so many failures in a row; ``chance`` is from 0 up to 1."""

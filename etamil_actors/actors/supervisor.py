@@ -108,6 +108,10 @@ class _Supervising(Actor, Generic[S]):
         if self.mailbox.is_waiting:
             self.mailbox.put_system(WAKE)
 
+    def _bury(self, envelope: Envelope, reason: DeadReason, problem: BaseException) -> None:
+        if envelope is not WAKE:  # a word to oneself is no message that was lost
+            super()._bury(envelope, reason, problem)
+
     def _tell_restart(self, child: Actor, delay: float, cause: str) -> None:
         if self.tree.events.on_life:
             event = ActorRestarted(trio.current_time(), child.path, child.life + 1, delay, cause)

@@ -125,7 +125,9 @@ class Lines:
         self.say(tamil, english, AGAIN)
 
     def _failed(self, event: RunFailed) -> None:
-        if event.delay is None:
+        if event.is_letter:
+            then = "கைவிடப்பட்டவற்றின் பட்டியலில் வைக்கப்பட்டது  (kept among the dead letters)"
+        elif event.delay is None:
             then = "இனி முயலப்படாது  (given up)"
         else:
             then = f"{event.delay:.3g} நொடிக்குப் பின் மீண்டும்  (tried again after {event.delay:.3g} s)"

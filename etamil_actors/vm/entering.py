@@ -36,28 +36,37 @@ def entered(info: FieldInfo, value: Value, shapes: Mapping[str, ShapeInfo]) -> V
     """The value as the program gets it.
 
     Raises:
-        Fault: ``validation``; every misfit is in its details, under ``fields``.
+        Fault: ``validation``; its details have the misfits, under ``fields``.
     """
     if type(value) in PLAIN and info.element is None and does_fit(info, value):
         return value
     misfits: list[Misfit] = []
-    made = _enter(info, value, shapes, info.name, misfits)
+    try:
+        made = _enter(info, value, shapes, info.name, misfits)
+    except RecursionError:  # only a shape that has fields of its own kind can be followed so far
+        raise Fault(
+            "validation",
+            problem_ta="மதிப்பு மிக ஆழமாகப் பொதிந்துள்ளது",
+            problem_en="the value is nested too deeply",
+        ) from None
     if misfits:
         raise refusal(misfits)
     return made
 
 
 def refusal(misfits: list[Misfit]) -> Fault:
-    """The error that tells all misfits."""
+    """The error that tells the misfits, the first hundred when they are many: an answer is not to be
+    many times as large as what was sent.
+    """
     return Fault(
         "validation",
         tamil="; ".join(f"‘{one.way}’: {one.tamil}" for one in misfits[:_SHOWN]),
         english="; ".join(f"‘{one.way}’: {one.english}" for one in misfits[:_SHOWN]),
-        details={"fields": {one.way: f"{one.tamil}  ({one.english})" for one in misfits}},
+        details={"fields": {one.way: f"{one.tamil}  ({one.english})" for one in misfits[:_TOLD]}},
     )
 
 
-_SHOWN = 3
+_SHOWN, _TOLD = 3, 100
 
 
 def _enter(

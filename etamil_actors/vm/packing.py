@@ -264,7 +264,7 @@ def unpacked(data: bytes, meanings: Meanings = NOTHING_KNOWN) -> Value:
             return body
         if data[:1] == _FLAT:
             return _rebuilt(body, meanings)
-    except (MsgspecError, IndexError, ValueError, TypeError):
+    except (MsgspecError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError):
         pass  # told below: whatever these bytes are, they are not what we wrote
     raise Fault(
         "validation",

@@ -11,6 +11,8 @@ import pytest
 import trio
 import trio.testing
 
+from etamil_actors.actors import moments
+
 HERE = Path(__file__).parent
 
 
@@ -18,6 +20,7 @@ def run_in_virtual_time(
     test: Callable[[], Any], clock: trio.abc.Clock | None = None, instruments: Sequence[Any] = ()
 ) -> Any:
     """What pytest-trio calls for every async test of this folder."""
+    moments.start_over()  # so that no deadline is later because of the tests before
     clock = clock or trio.testing.MockClock(autojump_threshold=0)
     return trio.run(test, clock=clock, instruments=instruments)
 

@@ -13,6 +13,7 @@ from etamil_actors.actors.channels.base import BROADCAST, Channel, ChannelSettin
 from etamil_actors.actors.channels.book import ChannelBook, settings_of
 from etamil_actors.actors.channels.broadcast import BroadcastChannel
 from etamil_actors.actors.channels.memory import QueueChannel
+from etamil_actors.actors.journal.store import open_journal
 from etamil_actors.actors.mailbox import Overflow
 from etamil_actors.errors import Fault
 
@@ -171,6 +172,19 @@ async def test_a_closed_channel_is_not_found_by_who_makes_one() -> None:
     new.close()
     assert book.named("c", {}, "கடை") is book.channels[0]
     assert book.channels == [book.find("c")]
+
+
+async def test_a_channel_that_is_opened_again_is_there_once() -> None:
+    book = ChannelBook()
+    async with open_journal(":memory:") as journal:
+        book.add_transport(
+            "journal", lambda name, settings, path: journal.channel(name, settings, path, book.events)
+        )
+        channel = book.named("அஞ்சல்", {"transport": "journal"}, by="கடை")
+        await channel.send(1)
+        channel.close()
+        assert book.named("அஞ்சல்", {"transport": "journal"}, by="கடை") is channel
+        assert book.channels == [channel]
 
 
 async def test_the_transport_is_known_before_a_channel_is_made() -> None:

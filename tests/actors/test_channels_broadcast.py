@@ -308,3 +308,59 @@ async def test_a_sender_that_never_waits_lets_others_run() -> None:
             await channel.send(number)
         nursery.cancel_scope.cancel()
     assert turns >= 5
+
+
+async def test_who_waits_for_room_is_let_in_when_the_last_lane_has_some() -> None:
+    channel = channel_of(capacity=1)
+    ends = [channel.subscribe() for _ in range(4)]
+    await channel.send("முதல்")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(channel.send, "அடுத்து")
+        await settle()
+        for end in (ends[3], ends[0]):
+            assert end.try_take() is not None
+            assert channel.waiting_senders == 1
+        ends[2].end()
+        late = channel.subscribe()
+        assert channel.waiting_senders == 1
+        assert ends[1].try_take() is not None
+        assert channel.waiting_senders == 0
+    assert [end.pending for end in ends] == [1, 1, 0, 1]
+    assert late.pending == 1
+    assert channel.subscriptions == [ends[0], ends[1], ends[3], late]
+
+
+async def test_a_take_does_not_look_at_every_subscription_while_a_sender_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = 0
+
+    def has_room(subscription: Subscription) -> bool:
+        nonlocal looks
+        looks += 1
+        return subscription.pending < 1
+
+    monkeypatch.setattr(Subscription, "has_room", property(has_room))
+    channel = channel_of(capacity=1)
+    ends = [channel.subscribe() for _ in range(100)]
+    await channel.send("முதல்")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(channel.send, "அடுத்து")
+        await settle()
+        looks = 0
+        for end in ends:
+            assert end.try_take() is not None
+    assert [end.pending for end in ends] == [1] * 100
+    assert looks < 1000
+
+
+async def test_a_forgotten_subscription_ends_also_when_its_messages_grow_old() -> None:
+    channel = channel_of(capacity=1, ttl=10.0)
+    forgotten = channel.subscribe()
+    await channel.send("ஒன்று")
+    del forgotten
+    gc.collect()
+    await settle()
+    assert channel.subscriptions == []
+    assert channel.send_nowait("இரண்டு") is True
+    await trio.sleep(11)  # its alarm rings, and nobody is there

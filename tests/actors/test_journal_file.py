@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,8 @@ import trio.testing
 
 from etamil_actors.actors.channels.base import ChannelSettings
 from etamil_actors.actors.events import EventStream
-from etamil_actors.actors.journal import store, writing
+from etamil_actors.actors.journal import channel as channel_module
+from etamil_actors.actors.journal import store, tries, writing
 from etamil_actors.actors.journal.errors import (
     JournalBusyError,
     JournalCorruptError,
@@ -30,7 +33,7 @@ from etamil_actors.actors.journal.errors import (
     JournalUnavailableError,
     JournalVersionError,
 )
-from etamil_actors.actors.journal.file import FORMAT
+from etamil_actors.actors.journal.file import FORMAT, open_file
 from etamil_actors.actors.journal.store import open_journal
 from etamil_actors.actors.journal.tries import Tries, read_tries
 from etamil_actors.errors import Fault
@@ -315,6 +318,93 @@ def test_without_room_for_tries_nothing_is_handed_out(world: World, monkeypatch:
     run(world, main)
 
 
+def refusing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """While this is set, nothing can be put on record."""
+    refused = threading.Event()
+    write = os.pwrite
+
+    def pwrite(*arguments: Any) -> int:
+        if refused.is_set():
+            raise OSError(errno.ENOSPC, "full")
+        return write(*arguments)
+
+    monkeypatch.setattr(tries.os, "pwrite", pwrite)
+    return refused
+
+
+@pytest.mark.parametrize("left", [1, 0], ids=["in the middle of a half", "where the other half begins"])
+def test_when_a_try_can_be_put_on_record_again_its_message_is_handed_out(
+    world: World, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    refused = refusing(monkeypatch)
+
+    async def main() -> None:
+        async with world.journal() as journal:
+            channel = world.channel(journal)
+            await channel.send("ஒன்று")
+            await channel.send("இரண்டு")
+            journal.tries._left = left
+            refused.set()
+            assert channel.try_take() is None
+            assert channel.pending == 2
+            got: list[Any] = []
+
+            async def receive() -> None:
+                delivery = await channel.take()
+                assert delivery is not None
+                got.append((delivery.value, delivery.attempt))
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive)
+                await world.pass_time(1.1)
+                assert got == []
+                refused.clear()
+                await world.pass_time(1.1)
+            assert got == [("ஒன்று", 1)]
+
+    run(world, main)
+
+
+# ── what became due meanwhile ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("ttl", [None, 1000.0])
+def test_what_is_due_before_its_channel_is_opened_comes_once(world: World, ttl: float | None) -> None:
+    settings = ChannelSettings(transport="journal", ttl=ttl)
+
+    async def first() -> None:
+        async with world.journal() as journal:
+            await world.channel(journal, settings).send("பிறகு", delay=50)
+
+    async def second() -> None:
+        async with world.journal() as journal:
+            await world.pass_time(51)
+            channel = world.channel(journal, settings)
+            await world.pass_time(1)
+            assert (channel.pending, channel.sleeping) == (1, 0)
+            assert take_all(channel) == ["பிறகு"]
+
+    run(world, first, second)
+
+
+def test_large_messages_are_not_read_by_the_hundred(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_module, "CACHED_BYTES", 100)
+
+    async def main() -> None:
+        async with world.journal() as journal:
+            channel = world.channel(journal)
+            sent = [letter * (200 if number % 2 else 10) for number, letter in enumerate("abcdefgh")]
+            for text in sent:
+                await channel.send(text)
+            channel._messages.clear()
+            first = channel.try_take()
+            assert first is not None and first.value == sent[0]
+            assert all(len(message.packed) < 100 for message in channel._messages.values())
+            assert take_all(channel) == sent[1:]
+
+    run(world, main)
+
+
 # ── whose it is ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -349,6 +439,15 @@ async def main():
 
 trio.run(main)
 """
+
+
+def test_a_journal_can_be_opened_again_when_somebody_has_tidied_up_beside_it(world: World) -> None:
+    async def tidy() -> None:
+        async with world.journal():
+            os.unlink(world.path + "-tries")
+
+    run(world, tidy, tidy)
+    assert os.listdir(os.path.dirname(world.path)) == ["journal.db"]
 
 
 def test_ownership_goes_with_the_process(world: World) -> None:
@@ -658,3 +757,62 @@ def test_the_end_does_not_wait_for_ever_for_a_disk_that_hangs(
     (thread,) = [one for one in threading.enumerate() if one.name == "etamil-journal"]
     thread.join(10)
     assert not thread.is_alive()
+
+
+def copied(place: Path, *, name: str = "copy.db", of: tuple[str, ...] = ("", "-wal"), change: str) -> str:
+    """A journal as a process leaves it that is killed after this change: it stands only in the log."""
+    path = str(place / "journal.db")
+    writing, reading, lock = open_file(path)
+    try:
+        writing.execute(change)
+        for part in of:
+            shutil.copy(path + part, str(place / name) + part)
+    finally:
+        reading.close()
+        writing.close()
+        if lock is not None:
+            lock.release()
+    return str(place / name)
+
+
+def test_a_newer_format_is_seen_in_the_log_too(tmp_path: Path) -> None:
+    path = copied(tmp_path, change="PRAGMA user_version = 2")
+    with pytest.raises(JournalVersionError):
+        open_file(path)
+
+
+def test_a_log_without_its_journal_is_left_as_it_is(tmp_path: Path) -> None:
+    path = copied(tmp_path, of=("-wal",), change="UPDATE numbers SET used = 77")
+    log = Path(path + "-wal").read_bytes()
+    with pytest.raises(JournalCorruptError, match=r"copy\.db-wal"):
+        open_file(path)
+    assert Path(path + "-wal").read_bytes() == log
+    assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize("part", ["-lock", "-tries"])
+def test_a_link_beside_the_journal_is_not_followed(tmp_path: Path, part: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path = tmp_path / "journal.db"
+    os.symlink(victim, str(path) + part)
+
+    async def main() -> None:
+        async with open_journal(str(path)):
+            raise AssertionError("it was opened")
+
+    with pytest.raises(JournalUnavailableError):
+        trio.run(main)
+    assert victim.read_text() == "precious"
+
+
+def test_a_copy_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "journal.sqlite"
+        async with open_journal(str(path)):
+            pass
+        path.chmod(0o644)
+        async with open_journal(str(path)):
+            assert {os.stat(os.path.join(tmp_path, name)).st_mode & 0o077 for name in os.listdir(tmp_path)} == {0}
+
+    trio.run(scenario)

@@ -345,7 +345,9 @@ def test_a_zone_like_no_other_is_told_with_an_example(zone: str) -> None:
 
 
 def test_a_system_without_zones_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tzdata", None)
+    # Parts of it that were imported before would still be found.
+    for name in ["tzdata", *(name for name in sys.modules if name.startswith("tzdata."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     zoneinfo.reset_tzpath(to=[])
     ZoneInfo.clear_cache()
     try:

@@ -642,3 +642,18 @@ def test_one_seed_has_one_trace_in_every_process() -> None:
 
 def test_another_seed_has_another_trace() -> None:
     assert len({traced(seed) for seed in range(5)}) > 1
+
+
+async def test_a_word_of_a_supervisor_to_itself_is_no_dead_letter() -> None:
+    inner = SupervisorSpec(
+        name="s",
+        restart=Restart.TEMPORARY,
+        children=(ActorSpec(name="a", make=Behaviour), ActorSpec(name="b", make=Behaviour)),
+    )
+    async with open_tree(SupervisorSpec(name="root", children=(inner,))) as tree:
+        await settle()
+        tree.at("/root/s/a").request_stop()  # the supervisor is to look at its plan again …
+        tree.at("/root/s").cancel()  # … and never comes to it
+        await settle()
+        assert tree.registry.at("/root/s") is None
+    assert tree.dead_letters.last == []

@@ -7,6 +7,11 @@ keeps are here, because they need several parts at once and belong to none.
 from __future__ import annotations
 
 import gc
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import trio
@@ -16,6 +21,8 @@ from etamil_actors.actors.events import ActorRestarted
 from etamil_actors.actors.programs.system import System
 from etamil_actors.testing import open_journal, open_service, run_seeded
 from tests.programs.running import output_of, run_program
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 LIVES = """
 அச்சு "தொடக்கம்";
@@ -162,6 +169,39 @@ def test_a_durable_job_that_is_started_too_late_runs_after_the_next_start() -> N
 
     run_seeded(scenario)
     assert lines == [["வைத்தது"], ["ஓடியது"]]
+
+
+HURRIED = """
+import sys
+from etamil_actors import cli, script_with_actors
+script_with_actors.INTERRUPT_SECONDS = 0.2
+sys.exit(cli.main(["run", "--no-cache", "program.qmz"]))
+"""
+
+
+def test_one_interrupt_ends_a_script_that_waits_in_a_thread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "never")
+    text = 'அச்சு "தயார்"; உறங்கு(0); கோப்பு_படி "never", வந்தது;'
+    (tmp_path / "program.qmz").write_text(text, encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-c", HURRIED],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().decode() == "தயார்\n"
+        writer = os.open(tmp_path / "never", os.O_WRONLY)  # comes back when the script has begun to read
+        process.send_signal(signal.SIGINT)
+        try:
+            _, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    os.close(writer)
+    assert process.returncode == 130
+    assert "ended by force" in errors.decode()
 
 
 # ---- what lives long does not grow ----------------------------------------------------

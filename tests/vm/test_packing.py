@@ -120,6 +120,12 @@ def test_whatever_the_bytes_are_there_is_a_value_or_a_fault(data: bytes) -> None
             assert fault.code == "validation"
 
 
+@pytest.mark.parametrize("data", [b"f\x91\xd6\x001.Z0", b"p" + b"\x91" * 200_000 + b"\x01"])
+def test_damaged_decimals_and_bottomless_arrays_are_no_values(data: bytes) -> None:
+    with pytest.raises(Fault, match="the kept value cannot be read"):
+        unpacked(data)
+
+
 @given(values, st.data())
 def test_bytes_that_were_cut_are_refused(value: Any, data: st.DataObject) -> None:
     whole = packed(value)

@@ -11,13 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import trio
 
 from etamil_actors.actors.moments import at
 
 T = TypeVar("T")
+
+MOST_SPENT: Final = 64
+"""Notes of when something would have been too old are cleared away when so many more than those that
+still mean something are left."""
 
 
 class Alarm:

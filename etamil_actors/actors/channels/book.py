@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, TypeAlias
 from unicodedata import normalize
 from weakref import ref
 
-from etamil_actors.actors.channels.base import BROADCAST, MEMORY, QUEUE, Channel, ChannelSettings
+from etamil_actors.actors.channels.base import BROADCAST, JOURNAL, MEMORY, QUEUE, Channel, ChannelSettings
 from etamil_actors.actors.channels.broadcast import BroadcastChannel
 from etamil_actors.actors.channels.letters import MemoryLetters
 from etamil_actors.actors.channels.memory import QueueChannel
@@ -105,7 +105,7 @@ class ChannelBook:
                 raise _disagreement(name, there, settings, by)
             return there.channel
         channel = self._open(name, settings, f"{folder}/{name}")
-        if there is not None:
+        if there is not None and there.channel is not channel:  # the journal has one for each name
             self._retired = [one for one in (*self._retired, there.channel) if not one.is_over]
         channel.global_name = ("channel", name)
         self._named[name] = Named(channel, settings, by)
@@ -164,7 +164,7 @@ class ChannelBook:
     def _open(self, name: str, settings: ChannelSettings, path: str) -> Channel:
         opener = self._openers.get(settings.transport)
         if opener is None:
-            there = ", ".join(self._openers)
+            there = ", ".join(dict.fromkeys([*self._openers, JOURNAL]))  # opened when it is first asked for
             raise Fault(
                 "config",
                 problem_ta=f"சேனல் ‘{name}’: ‘{settings.transport}’ ஊடகம் இங்கே இல்லை; உள்ளவை: {there}",

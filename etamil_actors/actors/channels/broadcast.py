@@ -22,10 +22,11 @@ the channel knows its subscriptions only weakly.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, NoReturn
-from weakref import ref
+from weakref import WeakMethod, ref
 
 import outcome
 import trio
@@ -72,6 +73,8 @@ class Subscription(Lane):
         self._open_lane(channel.settings, channel._events, channel._letters)
         self._senders = channel._senders
         self._channel = channel
+        self.number = 0
+        """What its channel knows it by."""
         self.is_ended = False
 
     @property
@@ -92,7 +95,7 @@ class Subscription(Lane):
         """Receive no more, and hold nobody up. What waits was for this receiver alone and goes with it."""
         if not self.is_ended:
             self.drain()
-            self._channel._forget(self)
+            self._channel._forget_number(self.number)
 
     def drain(self) -> list[Message]:
         """End, and hand out what is left."""
@@ -124,6 +127,17 @@ class Subscription(Lane):
     def _admit(self) -> None:
         self._channel._admit()
 
+    def _bell(self) -> Callable[[], float]:
+        # As long as messages come there is always one that grows old; that must not keep a subscription
+        # alive that everybody else has forgotten.
+        weak = WeakMethod(self._time_has_come)
+
+        def ring() -> float:
+            time_has_come = weak()
+            return time_has_come() if time_has_come is not None else math.inf
+
+        return ring
+
     def _leave(self, message: Message) -> None:
         # Whoever ends a subscription says that it wants no more; nobody will want to send these again.
         if self._events.on_message:
@@ -148,6 +162,8 @@ class BroadcastChannel(Channel):
         self._letters = letters
         self._subscriptions: dict[int, ref[Subscription]] = {}
         self._subscribed = 0
+        self._full: list[ref[Subscription]] = []
+        """Those that had no room when they were looked at last."""
         self._senders: OrderedDict[Task, Post] = OrderedDict()
         self._sleeping: Sleepers[Post] = Sleepers()
         self._alarm: Alarm | None = None
@@ -278,7 +294,8 @@ class BroadcastChannel(Channel):
             subscription.close()
             return subscription
         self._subscribed += 1
-        number, token = self._subscribed, trio.lowlevel.current_trio_token()
+        number = subscription.number = self._subscribed
+        token = trio.lowlevel.current_trio_token()
 
         def is_freed(_: object) -> None:
             # Memory may be freed in the middle of anything, so the rest is done when trio comes by.
@@ -324,7 +341,16 @@ class BroadcastChannel(Channel):
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
     def _may_enter(self) -> bool:
-        return all(one.has_room for one in self.subscriptions)
+        # Asked at every take while a sender waits. Only who had no room is looked at again, and all of
+        # them only when none of those is left.
+        full = self._full
+        while full:
+            one = full[-1]()
+            if one is not None and not one.has_room:
+                return False
+            full.pop()
+        self._full = [ref(one) for one in self.subscriptions if not one.has_room]
+        return not self._full
 
     def _deliver(self, post: Post) -> bool:
         self._note(post)
@@ -385,12 +411,6 @@ class BroadcastChannel(Channel):
             # Another of the same id may have been sent while this one waited.
             is_new = post.id is None or not self._is_duplicate(post.id)
             reschedule(sender, outcome.Value(is_new and self._deliver(post)))
-
-    def _forget(self, subscription: Subscription) -> None:
-        for number, weak in self._subscriptions.items():
-            if weak() is subscription:
-                self._forget_number(number)
-                return
 
     def _forget_number(self, number: int) -> None:
         if self._subscriptions.pop(number, None) is not None and self._senders:

@@ -36,6 +36,7 @@ no room`` holds after every call, and whoever makes room lets the first of them 
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -51,7 +52,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from etamil_actors.actors.channels.alarm import Alarm, Sleepers
+from etamil_actors.actors.channels.alarm import MOST_SPENT, Alarm, Sleepers
 from etamil_actors.actors.channels.base import ChannelSettings, Delivery, Source
 from etamil_actors.actors.channels.letters import MemoryLetters
 from etamil_actors.actors.events import DeadReason, EventStream, MessageDead, MessageSent, MessageTaken
@@ -334,12 +335,19 @@ class Lane(Source):
         while ages and not ages[0].waits:
             ages.popleft()
         ages.append(message)
+        # Behind one that waits for its key, thousands may have come and gone.
+        if len(ages) > 2 * self.pending + MOST_SPENT:
+            self._ages = deque(one for one in ages if one.waits)
         self._call_at(message.expires)
 
     def _call_at(self, moment: float) -> None:
         if self._alarm is None:
-            self._alarm = Alarm(self._time_has_come)
+            self._alarm = Alarm(self._bell())
         self._alarm.set(moment)
+
+    def _bell(self) -> Callable[[], float]:
+        """What the alarm calls. It keeps the lane alive until nothing sleeps or grows old in it."""
+        return self._time_has_come
 
     def _time_has_come(self) -> float:
         """Wake what is due and bury what is too old; when is the next of them?"""
@@ -507,12 +515,10 @@ class Lane(Source):
 
 def _insert(line: deque[Message], message: Message) -> None:
     """Put a message at its place by number, which is nearly always the front."""
-    number, place = message.number, 0
-    for other in line:
-        if other.number > number:
-            break
-        place += 1
-    line.insert(place, message)
+    if not line or message.number < line[0].number:
+        line.appendleft(message)
+    else:  # thousands may have been given back before
+        line.insert(bisect(line, message.number, key=_number_of), message)
 
 
 def _number_of(message: Message) -> int:

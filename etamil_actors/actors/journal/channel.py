@@ -58,7 +58,7 @@ CACHED_BYTES: Final = 4096
 READ_AT_ONCE: Final = 256
 
 READ_AGAIN_SECONDS: Final = 1.0
-"""When the file cannot be read: how long until what has to be done at its time is tried again."""
+"""When the file cannot be read, or no try be put on record: how long until that is attempted again."""
 
 
 class JournalChannel(Channel):
@@ -171,6 +171,7 @@ class JournalChannel(Channel):
             if id is None:
                 break
             if self._is_duplicate(id):
+                await cancel_shielded_checkpoint()
                 return False
             other = self._sending.get(id)
             if other is None:
@@ -185,7 +186,9 @@ class JournalChannel(Channel):
             if self.settings.overflow is Overflow.WAIT:
                 return await self._wait_for_room(sending)
             if self.settings.overflow is not Overflow.DROP_OLDEST:
-                return self._refuse(sending)
+                self._refuse(sending)
+                await cancel_shielded_checkpoint()
+                return False
         self._begin(sending)
         return await self._wait_for_disk(sending)
 
@@ -370,6 +373,7 @@ class JournalChannel(Channel):
         if not self._journal.count_try(number, message.attempt + 1):
             self._cannot_count = True
             self._line.give_back(message)
+            self._alarm.set(now + READ_AGAIN_SECONDS)
             return None
         message.attempt += 1
         meanings = self._journal.meanings
@@ -580,6 +584,7 @@ class JournalChannel(Channel):
         if self._has_ended:
             return math.inf
         now = trio.current_time()
+        self.can_count_again()  # perhaps
         try:
             self._pass_time(now)
         except Fault:
@@ -619,9 +624,10 @@ class JournalChannel(Channel):
     def _read(self, numbers: list[int]) -> None:
         clock = self._journal.to_clock
         for number, value, key, sent, ready, attempt in self._journal.read(
+            # A large one comes alone: two hundred of them would fill the memory.
             "SELECT number, value, key, sent, ready, attempt FROM messages WHERE number IN"
-            " (SELECT value FROM json_each(?))",
-            (json.dumps(numbers),),
+            " (SELECT value FROM json_each(?)) AND (number = ? OR length(value) <= ?)",
+            (json.dumps(numbers), numbers[0], CACHED_BYTES),
         ):
             self._messages[number] = Message(number, value, key, clock(sent), clock(ready), attempt)
 
@@ -632,11 +638,11 @@ class JournalChannel(Channel):
             line.restore(backlog.ready, backlog.keys)
         else:
             line.restore(deque(), backlog.keys)
-            for number, ready in journal.read(
-                "SELECT number, ready FROM messages WHERE channel = ? AND due <= ? ORDER BY number",
-                (backlog.number, journal.to_calendar(trio.current_time())),
-            ):
-                line.enter(number, journal.to_clock(ready))
+            # Who waits is what the backlog says, not the file: time has passed since the journal was opened.
+            rows = journal.read("SELECT number, ready FROM messages WHERE channel = ?", (backlog.number,))
+            ready = dict(rows)
+            for number in backlog.ready:
+                line.enter(number, journal.to_clock(ready[number]))
         for due, number, was_tried in backlog.later:
             if was_tried:
                 line.sleep_again(number, due)

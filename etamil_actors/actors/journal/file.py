@@ -33,6 +33,9 @@ FORMAT: Final = 1
 APPLICATION: Final = 0x65544A31
 MEMORY: Final = ":memory:"
 
+# A link that others may have put there is not followed, for what it leads to would be overwritten.
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
 _MAGIC = b"SQLite format 3\0"
 _HEAD = 100
 
@@ -101,7 +104,7 @@ class Lock:
         self._path = place.lock
         while True:
             self._is_new = not os.path.exists(self._path)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(self._path, _LOCK_FLAGS, 0o600)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -154,6 +157,8 @@ def open_file(path: str) -> tuple[apsw.Connection, apsw.Connection, Lock | None]
     try:
         if not _examine(place):
             _create(place)
+        elif os.stat(place.path).st_mode & 0o077:
+            os.chmod(place.path, 0o600)  # a copy that was put back; messages are nobody else's business
         lock.sign()
         return _connect(place), _connect(place, apsw.SQLITE_OPEN_READONLY), lock
     except (OSError, apsw.Error) as trouble:
@@ -192,6 +197,8 @@ def _examine(place: Place) -> bool:
         with open(place.path, "rb") as file:
             head = file.read(_HEAD)
     except FileNotFoundError:
+        if _has_log(place):  # messages that were accepted, and belong to a journal that was moved away
+            raise JournalCorruptError(place.path, f"‘{place.log}’") from None
         return False
     if not head and not os.path.exists(place.log):
         return False
@@ -213,6 +220,10 @@ def _problem_in(place: Place) -> str | None:
     try:
         connection = _connect_to_look(place)
         try:
+            # Once more, for the log may know better than the head of the file.
+            version = connection.pragma("user_version")
+            if version > FORMAT:
+                raise JournalVersionError(place.path, version, FORMAT)
             for (found,) in connection.execute("PRAGMA quick_check(1)"):
                 if found != "ok":
                     return str(found).splitlines()[-1]
@@ -226,9 +237,12 @@ def _problem_in(place: Place) -> str | None:
     return f"{', '.join(missing)}?" if missing else None
 
 
+def _has_log(place: Place) -> bool:
+    return os.path.exists(place.log) and os.path.getsize(place.log) > 0
+
+
 def _connect_to_look(place: Place) -> apsw.Connection:
-    log = os.path.exists(place.log) and os.path.getsize(place.log) > 0
-    if not log:
+    if not _has_log(place):
         return apsw.Connection(
             Path(place.path).as_uri() + "?mode=ro&immutable=1",
             apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,

@@ -23,11 +23,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Final
 
-from etamil_actors.actors.channels.alarm import Sleepers
+from etamil_actors.actors.channels.alarm import MOST_SPENT, Sleepers
 
 LONGEST_SEARCH: Final = 4096
 """So many messages whose key is taken are parked in one go; then others get a turn."""
@@ -228,7 +228,11 @@ class Line:
 
     def _grow_old(self, place: int, until: float) -> None:
         self._until[place] = until
-        heappush(self._ends, (until, place))
+        if len(self._ends) > 2 * len(self._until) + MOST_SPENT:
+            self._ends = [(end, waiting) for waiting, end in self._until.items()]
+            heapify(self._ends)
+        else:
+            heappush(self._ends, (until, place))
 
     def _first(self) -> int | None:
         """Out of the line: the smallest place, keys apart."""
@@ -269,7 +273,20 @@ class Line:
     def _remove(self, place: int) -> Message:
         message = self._at(place)  # first of all, for this may fail
         self._gone.add(place)
+        self._sweep(message.key)
         return self._forget(message)
+
+    def _sweep(self, key: str | None) -> None:
+        """What is gone leaves its place when that is a first one, as it is nearly always; nobody may ever
+        come to take."""
+        order, early, gone = self._order, self._early, self._gone
+        while order and order[0] in gone:
+            gone.discard(order.popleft())
+        while early and early[0] in gone:
+            gone.discard(heappop(early))
+        held = self._keys.get(key) if key is not None else None
+        if held is not None:
+            self._first_parked(held)
 
     def _forget(self, message: Message) -> Message:
         place = message.place

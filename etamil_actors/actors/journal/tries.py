@@ -21,11 +21,15 @@ from __future__ import annotations
 import os
 from binascii import crc32
 from collections.abc import Iterator
+from contextlib import suppress
 from struct import Struct
 from typing import Final
 
 RECORDS: Final = 65_536
 """Records of one half."""
+
+# What others may have put there to lead elsewhere is not followed, for the file is overwritten.
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _MAGIC = b"eTt1"
 _HEAD = Struct("<4s8s")
@@ -59,7 +63,7 @@ class Tries:
         """
         if self._path is None:
             return
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._file = os.open(self._path, _FLAGS, 0o600)
         _allot(self._file, 2 * (_ROOM_OF_HEAD + self._records * _SIZE))
         self._begin_half(0)
 
@@ -67,13 +71,13 @@ class Tries:
         """Put on record that this is tried; False when it could not be, and must not be tried."""
         if self._path is None:
             return True
-        if not self._left:
-            if not self._free or self._file < 0:
-                return False
-            self._free = False
-            self._begin_half(1 - self._half)
         data = _RECORD.pack(number, attempt)
         try:
+            if not self._left:
+                if not self._free or self._file < 0:
+                    return False
+                self._begin_half(1 - self._half)
+                self._free = False
             os.pwrite(self._file, data + _SUM.pack(crc32(data, self._salt)), self._place)
         except OSError:
             return False
@@ -96,7 +100,8 @@ class Tries:
             os.close(self._file)
             self._file = -1
             if forget and self._path is not None:
-                os.unlink(self._path)
+                with suppress(FileNotFoundError):
+                    os.unlink(self._path)
 
     def _begin_half(self, half: int) -> None:
         salt = os.urandom(8)

@@ -134,7 +134,7 @@ def _globals(changed: dict[str, Value], machine: Machine) -> Template:
 def _bury(service: RunningService, stored: StoredJob, jobs: StoredJobs, problem: Fault) -> None:
     jobs.dead(stored, problem)
     path = f"{service.path}/jobs/{stored.name.partition('/')[2]}"
-    service.system.tell(RunFailed(trio.current_time(), path, stored.attempt, problem, None))
+    service.system.tell(RunFailed(trio.current_time(), path, stored.attempt, problem, None, True))
 
 
 def _body(kept: dict[str, Value], machine: Machine) -> Function:

@@ -57,6 +57,8 @@ class RunFailed(Event):
     attempt: int
     problem: Fault
     delay: float | None
+    is_letter: bool = False
+    """Is what it was about kept among the dead letters?"""
 
 
 class JobPlan(NamedTuple):
@@ -136,6 +138,9 @@ Prepare = Callable[[Activity], tuple[Callable[..., Value], tuple[Value, ...]]]
 
 class JobBehaviour(Behaviour):
     """One life of a job's actor: what all jobs share, which is waiting, running and being stopped."""
+
+    leaves_letters = False
+    """Is what fails too often kept among the dead letters?"""
 
     def __init__(self, service: RunningService, plan: JobPlan, prepare: Prepare) -> None:
         self.service = service
@@ -241,7 +246,10 @@ class JobBehaviour(Behaviour):
         """Tell that a run has failed; when it is to be tried again, if at all."""
         verdict = self.plan.attempts.verdict(attempt, self.service.system.tree.random())
         delay = None if isinstance(verdict, Dead) else verdict.delay
-        self.service.system.tell(RunFailed(trio.current_time(), self.path, attempt, problem, delay))
+        is_letter = delay is None and self.leaves_letters
+        self.service.system.tell(
+            RunFailed(trio.current_time(), self.path, attempt, problem, delay, is_letter)
+        )
         return delay
 
 
@@ -279,6 +287,8 @@ class ScheduledJob(JobBehaviour):
 
 class ConsumingJob(JobBehaviour):
     """``channel``: one run for each message, which is acknowledged when the run ends well."""
+
+    leaves_letters = True
 
     async def do(self) -> None:
         """Take and run, again and again."""
@@ -453,6 +463,8 @@ class Job(Handle):
 
 class OneTimeJob(JobBehaviour):
     """A job that runs until it has succeeded once, or has failed too often."""
+
+    leaves_letters = True
 
     def __init__(self, start: Start, job: Job) -> None:
         super().__init__(start.service, start.plan, start.prepare)

@@ -180,6 +180,11 @@ class Closing(Behaviour):
         """The block that runs, or has run last."""
         self._scope = trio.CancelScope()
 
+    @property
+    def has_blocks(self) -> bool:
+        """Is there anything for it to run?"""
+        return any(row.kind == "on_stop" for row in self.service.image.program.declared)
+
     def cut(self) -> None:
         """Cancel the block that runs, and those to come."""
         self._scope.cancel("there is no more time")

@@ -304,10 +304,15 @@ class Shutdown:
             behaviour = actor.behaviour
             if isinstance(behaviour, Closing):
                 behaviour.cut()
-                self._name(actor.path)
-        with trio.CancelScope(deadline=after(GIVEN_UP_SECONDS)):
+                if behaviour.has_blocks:
+                    self._name(actor.path)
+        with trio.CancelScope(deadline=after(GIVEN_UP_SECONDS)) as patience:
             for actor in left:
                 await actor.wait_gone()
+        journal = self.system.journal
+        if patience.cancelled_caught and journal is not None:
+            # Who waits for a disk that hangs cannot be cancelled; the journal gives all of them an error.
+            await journal.close(GIVEN_UP_SECONDS)
         for actor in left:
             if not actor.is_gone:
                 self._name(actor.path, is_stuck=True)

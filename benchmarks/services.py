@@ -46,6 +46,7 @@ from etamil_actors.resources.system import (
 )
 from etamil_actors.vm.machine import Image
 
+PROGRAMS = ("passing", "asking", "crashing", "many", "endless")
 CRASHES = 300
 IDLE = 100_000
 STOPPED = 1_000

@@ -183,6 +183,11 @@ _DEEDS: dict[type, Callable[[ScriptWorld, Any], Any]] = {
 
 
 def _service(world: ScriptWorld, effect: effects.Service) -> Any:
+    if effect.key == "_sleep":
+        from etamil_actors.actors.programs.words import LONGEST, duration
+
+        world.console.flush()
+        return world.clock.sleep(min(duration(effect.arguments[0], "_sleep"), LONGEST))
     if effect.key in SILENT:
         return None
     if effect.key in effects.OF_REQUESTS:

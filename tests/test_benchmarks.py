@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import language
+from benchmarks import language, services
 from benchmarks.counterparts import BEGIN, END
 from benchmarks.programs import (
     FOLDER,
@@ -62,7 +62,7 @@ def test_a_program_runs_from_the_command_line_too(program: str) -> None:
 
 
 def test_every_program_is_measured() -> None:
-    measured = {program for program, _ in SIDES} | {"hello", "department"}
+    measured = {program for program, _ in SIDES} | {"hello", "department"} | set(services.PROGRAMS)
     assert {path.stem for path in FOLDER.glob("*.qmz")} == measured
 
 
@@ -180,7 +180,7 @@ def test_json_takes_the_place_of_the_table(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.usefixtures("invented")
 def test_json_goes_to_a_file_beside_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = tmp_path / "numbers.json"
-    assert command.main(["--json", str(place)]) == 0
+    assert command.main(["language", "--json", str(place)]) == 0
     assert json.loads(place.read_text(encoding="utf-8"))["subjects"]["language"][1]["work"] == "slow"
     assert "✗ slow" in capsys.readouterr().out
 

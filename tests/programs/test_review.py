@@ -181,7 +181,7 @@ sys.exit(cli.main(["run", "--no-cache", "program.qmz"]))
 
 def test_one_interrupt_ends_a_script_that_waits_in_a_thread(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "never")
-    text = 'அச்சு "தயார்"; உறங்கு(0); கோப்பு_படி "never", வந்தது;'
+    text = 'அச்சு "தயார்"; காலவரம்பு(100) { கோப்பு_படி "never", வந்தது; }'
     (tmp_path / "program.qmz").write_text(text, encoding="utf-8")
     with subprocess.Popen(
         [sys.executable, "-c", HURRIED],

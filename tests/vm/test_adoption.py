@@ -132,10 +132,16 @@ def test_a_function_of_another_program_is_refused(pair: Any) -> None:
     other, _ = machine_of('செயல் பார்() { திரும்பு 1; } f = பார்; வழி பெறு, "/" { திரும்பு f; }')
     other.run_top()
     own = other.functions["பார்"]
-    for value in (own, [{"f": Ok(own)}], other.builtin_value("_length")):
+    for value in (own, [{"f": Ok(own)}]):
         with pytest.raises(Fault) as caught:
             pair[1].adopt(value)
         assert (caught.value.code, caught.value.details) == ("value.local", {"kind": "a function"})
+
+
+def test_a_builtin_is_the_same_in_every_program(pair: Any) -> None:
+    other, _ = machine_of("f = நீளம்;")
+    adopted = pair[1].adopt([other.builtin_value("_length")])[0]
+    assert (adopted.name, adopted.home) == ("நீளம்", pair[1])
 
 
 def test_a_record_of_another_programs_shape_becomes_a_plain_one(pair: Any) -> None:

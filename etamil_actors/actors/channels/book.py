@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, TypeAlias
 from unicodedata import normalize
 from weakref import ref
 
-from etamil_actors.actors.channels.base import BROADCAST, JOURNAL, MEMORY, QUEUE, Channel, ChannelSettings
+from etamil_actors.actors.channels.base import BROADCAST, MEMORY, QUEUE, Channel, ChannelSettings
 from etamil_actors.actors.channels.broadcast import BroadcastChannel
 from etamil_actors.actors.channels.letters import MemoryLetters
 from etamil_actors.actors.channels.memory import QueueChannel
@@ -164,7 +164,7 @@ class ChannelBook:
     def _open(self, name: str, settings: ChannelSettings, path: str) -> Channel:
         opener = self._openers.get(settings.transport)
         if opener is None:
-            there = ", ".join(dict.fromkeys([*self._openers, JOURNAL]))  # opened when it is first asked for
+            there = ", ".join(self._openers)
             raise Fault(
                 "config",
                 problem_ta=f"சேனல் ‘{name}’: ‘{settings.transport}’ ஊடகம் இங்கே இல்லை; உள்ளவை: {there}",

@@ -21,6 +21,7 @@ import trio
 from greenlet import getcurrent
 
 from etamil_actors.actors.channels.base import Delivery, Source
+from etamil_actors.actors.locks import release_all
 from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.driver import Drive
 from etamil_actors.actors.programs.words import DEEDS, WORDS, tamil_of
@@ -149,6 +150,7 @@ class Activity:
                     await end_children(self)
                 failure = failure_of_children(self) if well else None
             self.settle(well and failure is None)
+            release_all(self)  # a block gives back its lock itself; this is the net under it
             while self.cleanups:
                 made = self.cleanups.pop()(well and failure is None)
                 if type(made) is CoroutineType:

@@ -213,6 +213,8 @@ class JobBehaviour(Behaviour):
         holder = Activity(self.service, f"பணி {plan.name}")
         await turn.acquire(holder)
         try:
+            if self._stopping:  # it waited for its turn, and has nothing in hand
+                raise ActivityCancelled
             return await self._run(delivery)
         finally:
             turn.release(holder)
@@ -220,8 +222,8 @@ class JobBehaviour(Behaviour):
     async def _run(self, delivery: Delivery | None) -> Value:
         activity = self.activity = self.new_activity()
         activity.is_stopping = self._stopping
-        entry, given = self._prepare(activity)
         try:
+            entry, given = self._prepare(activity)
             message = () if delivery is None else (activity.value_of(delivery),)
         except Fault:
             await activity.close(well=False)

@@ -19,11 +19,11 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from etamil_actors.actors.channels.base import JOURNAL
+from etamil_actors.actors.channels.base import JOURNAL, ChannelSettings
 from etamil_actors.actors.channels.book import ChannelBook
 from etamil_actors.actors.channels.letters import MemoryLetters
 from etamil_actors.actors.events import Event, EventStream
@@ -34,7 +34,7 @@ from etamil_actors.actors.programs.slices import Slicer
 from etamil_actors.actors.programs.world import Ports, Threads
 from etamil_actors.actors.supervisor import SupervisorSpec
 from etamil_actors.actors.tree import Tree, open_tree
-from etamil_actors.errors import Fault
+from etamil_actors.errors import Fault, InternalError
 from etamil_actors.vm.machine import Image
 from etamil_actors.vm.values import Value
 
@@ -74,6 +74,7 @@ class System:
         self.letters = MemoryLetters()
         """Messages of channels in memory that nobody will handle."""
         self.channels = ChannelBook(self.events, self.letters, configured)
+        self.channels.add_transport(JOURNAL, _no_journal)
         self.locks = LockBook()
         self.values: dict[str, Value] = {}
         """What was registered by name for all services."""
@@ -220,3 +221,8 @@ async def run_system(system: System, random: Callable[[], float] | None = None) 
             yield
     finally:
         await system.close()
+
+
+def _no_journal(name: str, settings: ChannelSettings, path: str) -> NoReturn:
+    """Stands for the journal until it is open; whoever makes a channel opens it first."""
+    raise InternalError(f"the journal of channel ‘{name}’ is not open")

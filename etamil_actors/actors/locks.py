@@ -37,12 +37,12 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from etamil_actors.actors.moments import after
+from etamil_actors.actors.moments import after, as_number
 from etamil_actors.actors.waits import AnyOf, Party, begin_waiting, wait_for_children
 from etamil_actors.errors import Fault, InternalError
 from etamil_actors.vm.convert import kind_of, text_of
-from etamil_actors.vm.number import is_whole, parse_number
-from etamil_actors.vm.values import Handle, Number, Value
+from etamil_actors.vm.number import is_whole
+from etamil_actors.vm.values import Handle, Value
 
 __all__ = ["Holder", "Lock", "LockBook", "permits_of", "release_all", "wait_for_children"]
 
@@ -126,7 +126,7 @@ class Lock(Handle):
         with trio.CancelScope(deadline=after(seconds)) as waiting:
             await self._wait_in_queue(party)
         if waiting.cancelled_caught:
-            raise Fault("timeout", seconds=_shown(seconds))
+            raise Fault("timeout", seconds=as_number(seconds))
 
     async def _wait_in_queue(self, party: Holder) -> None:
         if self._queue is None:
@@ -183,11 +183,6 @@ def release_all(party: Holder) -> None:
     """Give back everything that a party holds, the last first: it has ended. May be said twice."""
     while party.locks:
         party.locks[-1].release(party)
-
-
-def _shown(seconds: float) -> Number:
-    """A limit as a number of the language, for the details of a fault."""
-    return int(seconds) if seconds == int(seconds) else parse_number(f"{seconds:.6f}".rstrip("0")) or 0
 
 
 class LockBook:

@@ -11,6 +11,7 @@ The offsets start again after a million, so no deadline is ever late by more tha
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import trio
 
@@ -40,3 +41,9 @@ def start_over() -> None:
     """Count from the beginning, at the start of a simulated run."""
     global _made
     _made = 0
+
+
+def as_number(seconds: float) -> int | Decimal:
+    """Seconds as a number of the language, for the details of an error."""
+    text = f"{seconds:.6f}".rstrip("0").rstrip(".")
+    return Decimal(text) if "." in text else int(text)

@@ -28,7 +28,7 @@ from typing import Final
 import trio
 
 from etamil_actors.actors.mailbox import Overflow
-from etamil_actors.actors.moments import after
+from etamil_actors.actors.moments import after, as_number
 from etamil_actors.errors import Fault
 from etamil_actors.vm.values import Handle, Value
 
@@ -176,7 +176,7 @@ class Source(Handle, ABC):
                 finally:
                     self.unwatch(event.set)
         if waiting.cancelled_caught:
-            raise Fault("timeout", seconds=seconds)
+            raise Fault("timeout", seconds=as_number(seconds))
         return None
 
 

@@ -41,23 +41,15 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, Final
 
-import trio
 from trio.lowlevel import (
-    Abort,
     Task,
-    checkpoint,
-    checkpoint_if_cancelled,
-    current_task,
-    reschedule,
-    wait_task_rescheduled,
 )
 
 from etamil_actors.actors.channels.alarm import MOST_SPENT, Alarm, Sleepers
-from etamil_actors.actors.channels.base import ChannelSettings, Delivery, Source
+from etamil_actors.actors.channels.base import ChannelSettings, Delivery
 from etamil_actors.actors.channels.letters import MemoryLetters
+from etamil_actors.actors.channels.takers import Takers
 from etamil_actors.actors.events import DeadReason, EventStream, MessageDead, MessageSent, MessageTaken
-from etamil_actors.actors.mailbox import TURN_MESSAGES, TURN_SECONDS
-from etamil_actors.actors.moments import after
 from etamil_actors.errors import Fault
 from etamil_actors.vm.values import Value
 
@@ -91,10 +83,8 @@ class Message(Delivery):
         """Is it in the lane or held? Only kept where messages grow old."""
 
 
-class Lane(Source):
+class Lane(Takers):
     """See the top of the file."""
-
-    # No slots: Python cannot join two classes that have them, and a queue channel is a ``Channel`` too.
 
     name: str
     path: str
@@ -119,14 +109,10 @@ class Lane(Source):
         self._loose = 0
         self._senders: OrderedDict[Task, Any] = OrderedDict()
         """Those who wait for room, each with what it sends."""
-        self._watchers: OrderedDict[Callable[[], None], None] = OrderedDict()
         self._closed = False
         self._is_gone = False
         """Was everything handed out, so that nothing may come back?"""
-        self._taken = 0
-        self._turn_ends = 0.0
-        self._now = trio.lowlevel.current_clock().current_time
-        """``trio.current_time``, without asking each time whose clock it is: a channel belongs to one run."""
+        self._open_takers()
         self._events = events if events is not None else EventStream()
         self._letters = letters
 
@@ -190,82 +176,9 @@ class Lane(Source):
             return message
         return None
 
-    async def take(self, seconds: float = math.inf) -> Message | None:
-        """Wait for the next message; nothing once the lane is over.
-
-        A cancellation is noticed before anything is taken, never after.
-
-        Raises:
-            Fault: ``timeout``, none came within so many seconds.
-        """
-        # Others get their turn before a message is taken: who has taken one has it at once.
-        if self._taken >= TURN_MESSAGES or self._now() > self._turn_ends:
-            await checkpoint()
-            self._begin_turn()
-        else:
-            await checkpoint_if_cancelled()
-        self._taken += 1
-        message = self.try_take()
-        if message is None:
-            message = await self._wait(seconds)
-            self._begin_turn()
-        return message
-
-    def _begin_turn(self) -> None:
-        self._taken = 0
-        self._turn_ends = self._now() + TURN_SECONDS
-
-    async def _wait(self, seconds: float) -> Message | None:
-        if seconds == math.inf:
-            return await self._wait_for_message()
-        message = None
-        with trio.CancelScope(deadline=after(seconds)) as waiting:
-            message = await self._wait_for_message()
-        if waiting.cancelled_caught:
-            raise Fault("timeout", seconds=seconds)
-        return message
-
-    async def _wait_for_message(self) -> Message | None:
-        watchers, task = self._watchers, current_task()
-
-        def wake() -> None:
-            reschedule(task)
-
-        def give_up(_: object) -> Abort:
-            # Called only as long as nobody has woken us, so there is no wake to be passed on.
-            del watchers[wake]
-            return Abort.SUCCEEDED
-
-        while not self.is_over:
-            watchers[wake] = None
-            await wait_task_rescheduled(give_up)
-            message = self.try_take()
-            if message is not None:
-                return message
-        return None
-
-    def watch(self, wake: Callable[[], None]) -> None:
-        """Call this once, when there may be a message, or when the lane is over; perhaps at once."""
-        if self._lane or self.is_over:
-            wake()
-        else:
-            self._watchers[wake] = None
-
-    def unwatch(self, wake: Callable[[], None]) -> None:
-        """Do not wake any more; whoever was woken and leaves messages behind wakes the next."""
-        if wake in self._watchers:
-            del self._watchers[wake]
-        elif self._lane:
-            self._wake_one()
-
-    def _wake_one(self) -> None:
-        if self._watchers:
-            self._watchers.popitem(last=False)[0]()
-
-    def _wake_all_if_over(self) -> None:
-        if self._closed and self.is_over:
-            while self._watchers:
-                self._wake_one()
+    @property
+    def _may_have(self) -> bool:
+        return bool(self._lane)
 
     # ── keys ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -25,23 +24,21 @@ from trio.lowlevel import (
     Abort,
     Task,
     cancel_shielded_checkpoint,
-    checkpoint,
     checkpoint_if_cancelled,
     current_task,
-    reschedule,
     wait_task_rescheduled,
 )
 
 from etamil_actors.actors.channels.alarm import Alarm
 from etamil_actors.actors.channels.base import SEEN_SECONDS, Channel, ChannelSettings, Delivery, Source
 from etamil_actors.actors.channels.lane import FAILED, MOST_SLEEPING
+from etamil_actors.actors.channels.takers import Takers
 from etamil_actors.actors.events import DeadReason, EventStream, MessageDead, MessageSent, MessageTaken
 from etamil_actors.actors.journal.errors import unavailable
 from etamil_actors.actors.journal.letters import BURY_MESSAGE, frame_text
 from etamil_actors.actors.journal.line import Line, Message
 from etamil_actors.actors.journal.transit import Backlog, JournalDelivery, Sending
-from etamil_actors.actors.mailbox import TURN_MESSAGES, TURN_SECONDS, Overflow
-from etamil_actors.actors.moments import after
+from etamil_actors.actors.mailbox import Overflow
 from etamil_actors.errors import Fault, InternalError
 from etamil_actors.vm.packing import LATER, unpacked
 from etamil_actors.vm.values import Value
@@ -61,7 +58,7 @@ READ_AGAIN_SECONDS: Final = 1.0
 """When the file cannot be read, or no try be put on record: how long until that is attempted again."""
 
 
-class JournalChannel(Channel):
+class JournalChannel(Takers, Channel):
     """See the top of the file. ``Journal.channel`` makes it."""
 
     def __init__(
@@ -84,15 +81,13 @@ class JournalChannel(Channel):
         """Messages on their way to the disk that will take room."""
         self._delayed_sends = 0
         self._senders: OrderedDict[Task, Sending] = OrderedDict()
-        self._watchers: OrderedDict[Callable[[], None], None] = OrderedDict()
+        self._open_takers()
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._sending: dict[str, Sending] = {}
         self._alarm = Alarm(self._time_has_come)
         self._closed = False
         self._has_ended = False
         self._cannot_count = False
-        self._turn = 0
-        self._turn_ends = 0.0
         self.dropped = 0
         """How many messages the overflow rule or their age has dropped."""
         self.duplicates = 0
@@ -392,88 +387,9 @@ class JournalChannel(Channel):
             self._events.message(MessageTaken(now, self.path, value, now - message.sent))
         return delivery
 
-    async def take(self, seconds: float = math.inf) -> Delivery | None:
-        """Wait for the next message; nothing once the channel is over.
-
-        A cancellation is noticed before anything is taken, never after.
-
-        Raises:
-            Fault: ``timeout``, none came within so many seconds; ``channel.unavailable``.
-        """
-        if self._turn >= TURN_MESSAGES or trio.current_time() > self._turn_ends:
-            await checkpoint()
-            self._begin_turn()
-        else:
-            await checkpoint_if_cancelled()
-        self._turn += 1
-        delivery = self.try_take()
-        if delivery is None:
-            delivery = await self._wait(seconds)
-            self._begin_turn()
-        return delivery
-
-    def _begin_turn(self) -> None:
-        self._turn = 0
-        self._turn_ends = trio.current_time() + TURN_SECONDS
-
-    async def _wait(self, seconds: float) -> JournalDelivery | None:
-        if seconds == math.inf:
-            return await self._wait_for_message()
-        delivery = None
-        with trio.CancelScope(deadline=after(seconds)) as waiting:
-            delivery = await self._wait_for_message()
-        if waiting.cancelled_caught:
-            raise Fault("timeout", seconds=seconds)
-        return delivery
-
-    async def _wait_for_message(self) -> JournalDelivery | None:
-        watchers, task = self._watchers, current_task()
-
-        def wake() -> None:
-            reschedule(task)
-
-        def give_up(_: object) -> Abort:
-            # Called only as long as nobody has woken us, so there is no wake to be passed on.
-            del watchers[wake]
-            return Abort.SUCCEEDED
-
-        while not self.is_over:
-            if self._may_have:  # the search was long and is not at its end
-                await checkpoint()
-            else:
-                watchers[wake] = None
-                await wait_task_rescheduled(give_up)
-            delivery = self.try_take()
-            if delivery is not None:
-                return delivery
-        return None
-
     @property
     def _may_have(self) -> bool:
         return self._line.may_have and not self._cannot_count
-
-    def watch(self, wake: Callable[[], None]) -> None:
-        """Call this once, when there may be a message, or when the channel is over; perhaps at once."""
-        if self._may_have or self.is_over:
-            wake()
-        else:
-            self._watchers[wake] = None
-
-    def unwatch(self, wake: Callable[[], None]) -> None:
-        """Do not wake any more; whoever was woken and leaves messages behind wakes the next."""
-        if wake in self._watchers:
-            del self._watchers[wake]
-        elif self._may_have:
-            self._wake_one()
-
-    def _wake_one(self) -> None:
-        if self._watchers:
-            self._watchers.popitem(last=False)[0]()
-
-    def _wake_all_if_over(self) -> None:
-        if self.is_over:
-            while self._watchers:
-                self._wake_one()
 
     # ── settling ────────────────────────────────────────────────────────────────────────────────
 

@@ -35,8 +35,9 @@ from etamil_actors.actors.errors import (
 )
 from etamil_actors.actors.events import DeadReason
 from etamil_actors.actors.mailbox import Overflow
+from etamil_actors.actors.moments import as_number
 from etamil_actors.actors.programs.activity import Activity, failure_of_children
-from etamil_actors.actors.programs.words import expect, plain, tamil_of, word
+from etamil_actors.actors.programs.words import expect, tamil_of, word
 from etamil_actors.actors.reference import Down, Reference
 from etamil_actors.actors.restart import Backoff, Crashed, Cut, Exit, Restart, Stopped
 from etamil_actors.errors import BudgetSpent, EtamilError, ExitRequested, Fault, InternalError
@@ -535,7 +536,7 @@ def _told(problem: Exception) -> BaseException:
         case AskSelfError():
             return Fault("agent.self")
         case AskTimeoutError():
-            return Fault("timeout", seconds=plain(problem.seconds))
+            return Fault("timeout", seconds=as_number(problem.seconds))
         case MailboxFull():
             return Fault("overloaded")
     return problem

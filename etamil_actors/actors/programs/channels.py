@@ -11,8 +11,8 @@ import trio
 
 from etamil_actors.actors.channels.base import JOURNAL, Channel, Delivery, Source
 from etamil_actors.actors.channels.choosing import OTHERWISE, choose, choose_now
-from etamil_actors.actors.moments import after
-from etamil_actors.actors.programs.words import deed, duration, expect, plain, tamil_of, word
+from etamil_actors.actors.moments import after, as_number
+from etamil_actors.actors.programs.words import deed, duration, expect, tamil_of, word
 from etamil_actors.errors import Fault
 from etamil_actors.vm.convert import kind_of, text_of
 from etamil_actors.vm.machine import Choose, Walk
@@ -95,7 +95,7 @@ async def _within(seconds: float, sending: Any) -> Value:
     with trio.CancelScope(deadline=after(seconds)) as limit:
         return await sending
     assert limit.cancelled_caught
-    raise Fault("timeout", seconds=plain(seconds))
+    raise Fault("timeout", seconds=as_number(seconds))
 
 
 # ---- receiving ------------------------------------------------------------------------

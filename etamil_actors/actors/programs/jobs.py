@@ -29,10 +29,10 @@ from etamil_actors.actors.channels.base import Channel, Delivery, Source
 from etamil_actors.actors.channels.letters import KEPT
 from etamil_actors.actors.errors import ActorStoppedError
 from etamil_actors.actors.events import Event
-from etamil_actors.actors.moments import after
+from etamil_actors.actors.moments import after, as_number
 from etamil_actors.actors.programs.activity import Activity
 from etamil_actors.actors.programs.tasks import Outcome, Status
-from etamil_actors.actors.programs.words import expect, plain, word
+from etamil_actors.actors.programs.words import expect, word
 from etamil_actors.actors.reference import Down, Reference
 from etamil_actors.actors.restart import Backoff, Crashed, Ended, Restart
 from etamil_actors.actors.schedule import DEFAULT_ZONE, Cron, Every, ScheduleError
@@ -236,7 +236,7 @@ class JobBehaviour(Behaviour):
             except BudgetSpent as spent:
                 raise spent.fault from None
         if limit.cancelled_caught:
-            raise Fault("timeout", seconds=plain(self.plan.timeout))
+            raise Fault("timeout", seconds=as_number(self.plan.timeout))
         await self.wait(trio.sleep_forever)  # everything ends now: it shall not begin once more before
         return None
 

@@ -21,9 +21,9 @@ from typing import Any, Final
 import trio
 
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
-from etamil_actors.actors.moments import after
+from etamil_actors.actors.moments import after, as_number
 from etamil_actors.actors.programs.activity import Activity
-from etamil_actors.actors.programs.words import duration, expect, plain, tamil_of, word
+from etamil_actors.actors.programs.words import duration, expect, tamil_of, word
 from etamil_actors.actors.reference import Reference
 from etamil_actors.actors.restart import Restart
 from etamil_actors.actors.waits import wait_for_children
@@ -275,7 +275,7 @@ async def _wait_for(activity: Activity, task: Any, seconds: float) -> Value:
     ):
         await task.outcome.wait()
     if patience.cancelled_caught and not task.outcome.is_over:
-        raise Fault("timeout", seconds=plain(seconds))
+        raise Fault("timeout", seconds=as_number(seconds))
     return _answer(activity, task)
 
 

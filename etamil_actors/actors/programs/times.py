@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from etamil_actors.actors.moments import after
+from etamil_actors.actors.moments import after, as_number
 from etamil_actors.actors.programs.slices import SLICE_SECONDS
-from etamil_actors.actors.programs.words import block, deed, duration, plain, word
+from etamil_actors.actors.programs.words import block, deed, duration, word
 from etamil_actors.errors import ActivityCancelled, BudgetSpent, Fault
 from etamil_actors.vm.blocks import Turn, Word
 from etamil_actors.vm.effects import Sleep
@@ -35,7 +35,7 @@ def end_slice(activity: Activity, effect: Slice) -> Any:
     slicer.check()
     drive.slices += 1
     if drive.slices * SLICE_SECONDS > activity.budget and not drive.grace:
-        raise BudgetSpent(Fault("budget.time", seconds=plain(activity.budget)))
+        raise BudgetSpent(Fault("budget.time", seconds=as_number(activity.budget)))
     return slicer.set_aside(activity.machine)
 
 
@@ -120,5 +120,5 @@ class LimitedTurn(Turn):
             assert drive is not None
             drive.grace = self._grace
         if is_over or (problem is None and trio.current_time() >= self._scope.deadline):
-            raise Fault("timeout", seconds=plain(self.word.seconds)) from None
+            raise Fault("timeout", seconds=as_number(self.word.seconds)) from None
         return self.word.ended(self, problem)

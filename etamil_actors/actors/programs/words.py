@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from etamil_actors.actors.programs.activity import Activity
     from etamil_actors.vm.effects import Effect
 
-__all__ = ["BLOCKS", "DEEDS", "WORDS", "block", "deed", "duration", "expect", "plain", "tamil_of", "word"]
+__all__ = ["BLOCKS", "DEEDS", "WORDS", "block", "deed", "duration", "expect", "tamil_of", "word"]
 
 Deed = Callable[..., Any]
 F = TypeVar("F", bound=Deed)
@@ -131,8 +131,3 @@ def duration(value: Value, key: str) -> float:
             problem_en=f"a time cannot be negative ({value})",
         )
     return seconds if seconds <= LONGEST else float("inf")
-
-
-def plain(seconds: float) -> int | float:
-    """Seconds as people write them: 5, not 5.0."""
-    return int(seconds) if seconds.is_integer() else seconds

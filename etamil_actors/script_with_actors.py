@@ -30,6 +30,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from etamil_actors.language.program import Program
 
+AGENT_SECONDS: Final = 2.0
+"""How long agents may handle what they have been told when everything else is done."""
+
 INTERRUPT_SECONDS: Final = 20.0
 """After Ctrl-C everything together may take so long; then the process ends by force."""
 
@@ -128,7 +131,7 @@ class _Script:
     async def _until_done(self, system: System) -> None:
         system.slicer.on_spent = self._on_spent
         await system.leaving.wait()
-        shutdown = Shutdown(system, self._say)
+        shutdown = Shutdown(system, self._say, seconds={"agents": AGENT_SECONDS})
         if self._spent is not None:
             shutdown.hurry()
         await shutdown.run()
@@ -139,7 +142,9 @@ class _Script:
             for start in service.dead_jobs:
                 if start.job is not None and not start.job.outcome.was_awaited and start.job.outcome.fault:
                     self._failed(start.job.outcome.fault)
-        self.outcome.status = self.outcome.status or shutdown.status()
+        # Agents do not keep a script alive, and so it is no failure when one had to be cut.
+        cut = [one for one in shutdown.cut if "/agents/" not in one.path]
+        self.outcome.status = self.outcome.status or system.status or int(bool(cut or shutdown.failed))
         if shutdown.is_stuck and not self._simulated:
             # Leaving the tree would wait for it for ever.
             self.world.console.flush()

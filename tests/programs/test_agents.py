@@ -1522,3 +1522,15 @@ def test_lives_are_told() -> None:
         """)  # fmt: skip
     lives = [event.life for event in done.events if isinstance(event, ActorStarted) and "எண்ணி" in event.actor]
     assert lives == [1, 2]
+
+
+def test_an_agent_does_not_keep_a_script_alive() -> None:
+    done = run_program("""
+        முகவர் அ() { செய்தி மெது() { உறங்கு(100); } செய்தி விரை() { அச்சு "விரைவு"; } }
+        x = அ();
+        y = அ();
+        முகவர்_சொல்(y, "விரை", []);
+        முகவர்_சொல்(x, "மெது", []);
+        """, as_script=True)  # fmt: skip
+    assert done.lines == ["விரைவு"]
+    assert done.ended < 3

@@ -58,6 +58,10 @@ MESSAGE_SECONDS: Final = 30.0
 """How long the handler of one message may compute, without counting its waits. An agent that never came back
 from a message would be lost; so it is restarted instead."""
 
+SHUTDOWN_SECONDS: Final = 10.0
+SCRIPT_SECONDS: Final = 1.0
+"""How long an agent may go on when it is asked to stop; it does not keep a script alive."""
+
 ANSWERS: Final = frozenset(("validation", "not_found", "conflict"))
 """Codes of errors that are answers of an agent and no crash: what the message had changed is undone."""
 
@@ -369,6 +373,7 @@ def start(
         overflow=options.overflow,
         register=options.name,
         drain=True,
+        shutdown=SCRIPT_SECONDS if service.as_script else SHUTDOWN_SECONDS,
     )
     me = activity.me
     if type(me) is AgentHandle:

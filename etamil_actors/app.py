@@ -55,6 +55,7 @@ CHANNELS: Final = "சேனல்கள் / channels"
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 RELOADING: Final = (signal.SIGHUP,)
+"""For a service without a terminal. Where there is one, the same signal says that it has gone."""
 
 
 class Service(NamedTuple):
@@ -105,7 +106,8 @@ class Signals:
         """``end`` ends the process at once, with a status, when so many that want it to end have come."""
         self._end = end
         self._ending = ending
-        self._others = others
+        self.others = others
+        """Those that do not end the process."""
         self._last = last
         self._came: list[int] = []
         self._count = 0
@@ -116,7 +118,7 @@ class Signals:
     def heard(self) -> Iterator[Signals]:
         """Hear them for the length of a block. What somebody has set to be ignored stays so."""
         before = {}
-        for number in (*self._ending, *self._others):
+        for number in (*self._ending, *self.others):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, self._on_signal)
         try:
@@ -219,7 +221,7 @@ class Process:
         while True:
             number = await signals.next()
             name = signal.Signals(number).name
-            if number in RELOADING:
+            if number in signals.others:
                 self.lines.say(
                     f"{name}: அமைப்புகளை மீண்டும் படிக்க இயலாது; மறுதொடக்கம் தேவை",
                     f"{name}: the configuration is not read again while this runs; start it anew for that",
@@ -274,7 +276,9 @@ async def _serve(plan: Plan, announce: Announce) -> int:
     )
     process = Process(lines)
     plans = [ServicePlan(name=one.name, image=Image(one.program)) for one in plan.services]
-    with Signals(end_at_once).heard() as signals:
+    has_terminal = sys.stdin is not None and sys.stdin.isatty()
+    ending, others = ((*ENDING, *RELOADING), ()) if has_terminal else (ENDING, RELOADING)
+    with Signals(end_at_once, ending, others).heard() as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lines.run)
             nursery.start_soon(process.obey, signals)

@@ -5,10 +5,12 @@ Nobody sleeps here: a test waits until the process has said something, and then 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -504,3 +506,22 @@ def test_only_programs_that_need_actors_run_with_them(text: str, serves: bool) -
 def test_a_run_with_actors_reads_its_input(command: Command, tmp_path: Path) -> None:
     (tmp_path / "a.qmz").write_text("பூட்டு_உருவாக்கு(); உள்ளிடு x; அச்சு x;\n", encoding="utf-8")
     assert command("run", "a.qmz", stdin="மலர்\n").stdout == "மலர்\n"
+
+
+def test_a_terminal_that_goes_away_ends_the_service_in_order(tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    program = tmp_path / "a.qmz"
+    program.write_text(f'நிறுத்தும்போது {{ கோப்பு_சேமி("{ended}", "ஆம்"); }}\n', encoding="utf-8")
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "etamil_actors", "up", str(program)],
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    while b"started" not in said:
+        said += os.read(ours, 4096)
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert ended.read_text(encoding="utf-8") == "ஆம்"

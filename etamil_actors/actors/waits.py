@@ -120,11 +120,26 @@ def wait_for_children(party: Party, children: Collection[Party]) -> Iterator[Non
 
 
 def deadlock(ring: list[Party]) -> Fault:
-    """The fault that names everybody in a ring, whatever the length of the names."""
-    who = " → ".join(party.name for party in [*ring, ring[0]])
+    """The fault that names everybody in a ring, whatever the length of the names.
+
+    Parties of one name, tasks of one function say, are numbered.
+    """
+    names = _told_apart(ring)
+    who = " → ".join(names[party] for party in [*ring, ring[0]])
     kind = FAULT_OF["lock.deadlock"]
     tamil, english = kind.tamil.format(who=who), kind.english.format(who=who)
     return Fault(kind.code, tamil=tamil, english=english, details={"who": who})
+
+
+def _told_apart(ring: list[Party]) -> dict[Party, str]:
+    alike: dict[str, dict[Party, None]] = {}
+    for party in ring:
+        alike.setdefault(party.name, {})[party] = None
+    return {
+        party: party.name if len(alike[party.name]) == 1 else f"{party.name} #{number}"
+        for parties in alike.values()
+        for number, party in enumerate(parties, 1)
+    }
 
 
 # ── reduction ────────────────────────────────────────────────────────────────────────────────────

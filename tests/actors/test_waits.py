@@ -352,3 +352,10 @@ def test_the_random_programs_do_meet_deadlocks() -> None:
         notes = run_virtually(scenario, programs, [1, 1, 2], seed=seed)
         deadlocks += any("→" in note for note in notes)
     assert deadlocks >= 10
+
+
+def test_parties_of_one_name_are_numbered() -> None:
+    first, second, third = (Someone("ப") for _ in range(3))
+    other = Someone("வேறு")
+    assert deadlock([first, other, second, third]).details["who"] == "ப #1 → வேறு → ப #2 → ப #3 → ப #1"
+    assert deadlock([first, other]).details["who"] == "ப → வேறு → ப"

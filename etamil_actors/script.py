@@ -188,6 +188,8 @@ def _service(world: ScriptWorld, effect: effects.Service) -> Any:
 
         world.console.flush()
         return world.clock.sleep(min(duration(effect.arguments[0], "_sleep"), LONGEST))
+    if effect.key.startswith("_log"):
+        return log_in_script(world, effect.key, *effect.arguments)
     if effect.key in SILENT:
         return None
     if effect.key in effects.OF_REQUESTS:
@@ -195,6 +197,14 @@ def _service(world: ScriptWorld, effect: effects.Service) -> Any:
     if effect.key == "method":  # a method of a handle
         raise _needs_service(str(effect.arguments[1]))
     raise _needs_service(word_name(effect.key))
+
+
+def log_in_script(world: ScriptWorld, key: str, event: Value, fields: Value = None) -> None:
+    """What a script logs goes to standard error."""
+    from etamil_actors.vm.convert import text_of
+    from etamil_actors.vm.log_line import LEVELS, MARKS, log_line
+
+    world.warn(f"{MARKS[LEVELS[key]]} {log_line(text_of(event), fields)}")
 
 
 def _open_block(world: ScriptWorld, effect: OpenBlock) -> Any:

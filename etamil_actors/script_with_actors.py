@@ -19,11 +19,13 @@ import trio
 from etamil_actors.actors.errors import StartError, TooManyRestartsError
 from etamil_actors.actors.events import ActorCrashed, Event, EventStream
 from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.log import Logged
 from etamil_actors.actors.programs.shutdown import Shutdown
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
 from etamil_actors.app import Signals, end_at_once, know_words_that_start_a_server, ports_of
 from etamil_actors.errors import BudgetSpent, EtamilError, Fault, OutputClosed, ProgramEnd
 from etamil_actors.script import Outcome, RunOptions, ScriptWorld, fault_text
+from etamil_actors.vm.log_line import MARKS
 from etamil_actors.vm.machine import Image
 
 TYPE_CHECKING = False
@@ -174,6 +176,8 @@ class _Script:
 
     def _hear(self, event: Event) -> None:
         """Tell of a crash that nobody else hears of. One that an asker hears of is the asker's."""
+        if isinstance(event, Logged):
+            self.world.warn(f"{MARKS[event.level]} {event.text}")
         if not isinstance(event, ActorCrashed) or self.system is None:
             return
         if isinstance(event.problem, OutputClosed):

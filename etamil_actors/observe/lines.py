@@ -26,6 +26,7 @@ from etamil_actors.actors.errors import StartError, describe
 from etamil_actors.actors.events import ActorCrashed, ActorRestarted, ActorStarted, ActorStopped, Event
 from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.jobs import RunFailed
+from etamil_actors.actors.programs.log import Logged
 from etamil_actors.actors.restart import Crashed, Cut, Ended, Exit, Stopped
 from etamil_actors.errors import BudgetSpent, Fault
 
@@ -35,9 +36,20 @@ MOST: Final = 10_000
 LOOK_SECONDS: Final = 1.0
 """How often the counts of dead letters are looked at."""
 
-BAD, AGAIN, NOTE, BEGINS, ENDS = "✗", "↻", "·", "▸", "■"
+BAD, AGAIN, NOTE, BEGINS, ENDS, WARN, DETAIL = "✗", "↻", "·", "▸", "■", "⚠", "…"
 
-COLOURS: Final = {BAD: "\x1b[31m", AGAIN: "\x1b[33m", NOTE: "\x1b[36m", BEGINS: "\x1b[32m", ENDS: "\x1b[2m"}
+MARKS: Final = {"error": BAD, "warn": WARN, "info": NOTE, "debug": DETAIL}
+"""By the level of what a program logs."""
+
+COLOURS: Final = {
+    BAD: "\x1b[31m",
+    WARN: "\x1b[33m",
+    AGAIN: "\x1b[33m",
+    NOTE: "\x1b[36m",
+    BEGINS: "\x1b[32m",
+    ENDS: "\x1b[2m",
+    DETAIL: "\x1b[2m",
+}
 PLAIN: Final = "\x1b[0m"
 
 Counts = Mapping[str, Callable[[], int]]
@@ -101,6 +113,9 @@ class Lines:
                 self._restarted(event)
             case RunFailed():
                 self._failed(event)
+            case Logged() if self._verbose or event.level != "debug":
+                service = event.actor.rpartition("/")[2]
+                self.put(f"{service} · {event.activity}: {event.text}", MARKS[event.level])
             case ActorStarted() if self._verbose:
                 self.say(f"{event.actor} தொடங்கியது", f"{event.actor} started", BEGINS)
             case ActorStopped() if self._verbose:

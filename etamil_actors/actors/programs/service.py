@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
-from etamil_actors.actors.programs import agents, channels, requests, sharing, tasks, times, world
+from etamil_actors.actors.programs import agents, channels, log, requests, sharing, tasks, times, world
 from etamil_actors.actors.programs.activity import Activity
 from etamil_actors.actors.programs.jobs import Job, Start, declared_specs
 from etamil_actors.actors.programs.tasks import Status
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etamil_actors.actors.journal.jobs import StoredJob
     from etamil_actors.actors.programs.system import System
 
-VOCABULARY: Final = (agents, channels, requests, sharing, tasks, times, world)
+VOCABULARY: Final = (agents, channels, log, requests, sharing, tasks, times, world)
 """Every module enters its words when it is imported; a service knows all of them."""
 
 PRELUDE_SECONDS: Final = 60.0

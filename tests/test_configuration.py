@@ -36,6 +36,11 @@ WRONG = {
     "kind: qeue": ("it must be one of queue, broadcast, not qeue", 3),
     "capacity: [1]": ("‘capacity’ is one value", 3),
     "capacity: 1, capacity: 2": ("‘capacity’ is given twice", 3),
+    "capacity: 1, கொள்ளளவு: 2": ("‘கொள்ளளவு’ is given twice", 3),
+    "capacity: NaN": ("wants a number, not a string", 3),
+    "capacity: sNaN": ("wants a number, not a string", 3),
+    "capacity: 1e999999999": ("wants a number, not a string", 3),
+    "? [a] : 3": ("‘c’: a name is a text", 3),
 }
 
 

@@ -76,13 +76,19 @@ class Reply:
             self._task = None
 
     async def wait(self) -> Any:
-        """The answer, when it has come."""
+        """The answer, when it has come. Asked for once."""
         if not self._done:
             self._task = current_task()
             await wait_task_rescheduled(self._leave)
-        if self._problem is not None:
-            raise self._problem
-        return self._value
+        # Whoever has answered may keep this for long, and the asker alone shall have the answer.
+        value, problem = self._value, self._problem
+        self._value = self._problem = None
+        if problem is not None:
+            try:
+                raise problem
+            finally:
+                del problem
+        return value
 
     def _leave(self, _: object) -> Abort:
         self._task = None

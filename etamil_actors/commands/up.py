@@ -33,6 +33,9 @@ SERVICE_SETTINGS = ("path",)
 SHOWN = 20
 """So many agents or channels are listed by name at the start."""
 
+LONGEST_NUMBER = 100
+"""So many digits a number of the configuration may have."""
+
 
 class ConfigError(Exception):
     """The configuration cannot be used as it stands."""
@@ -270,6 +273,8 @@ def _channels(path: str, node: yaml.Node) -> Iterator[tuple[str, dict[str, Any]]
                 raise _no_setting(place, str(key.value), option_spellings(takes))
             if not isinstance(value, yaml.ScalarNode):
                 raise ConfigError(place, f"‘{key.value}’: ஒரு மதிப்பு தேவை", f"‘{key.value}’ is one value")
+            if option in said:
+                raise ConfigError(place, f"‘{key.value}’ இருமுறை உள்ளது", f"‘{key.value}’ is given twice")
             said[option] = _value(option, value)
             try:
                 settings_of({option: said[option]}, word=f"channels.{name.value}")
@@ -289,8 +294,10 @@ def _pairs(path: str, node: yaml.Node, name: str) -> Iterator[tuple[yaml.Node, y
         )
     seen = set()
     for key, value in node.value:
+        place = f"{path}:{key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(place, f"‘{name}’: பெயர் ஓர் உரை", f"‘{name}’: a name is a text")
         if key.value in seen:
-            place = f"{path}:{key.start_mark.line + 1}"
             raise ConfigError(place, f"‘{key.value}’ இருமுறை உள்ளது", f"‘{key.value}’ is given twice")
         seen.add(key.value)
         yield key, value
@@ -310,7 +317,9 @@ def _value(option: str, node: yaml.ScalarNode) -> Any:
         number = Decimal(text)
     except InvalidOperation:
         return text
-    return int(number) if number.is_finite() and number == int(number) else number
+    if not number.is_finite() or abs(number.adjusted()) > LONGEST_NUMBER:
+        return text  # as large as that it is a mistake, and would take for ever to compute
+    return int(number) if number == int(number) else number
 
 
 def _services(path: str, node: yaml.Node) -> Iterator[str]:

@@ -287,11 +287,14 @@ class Machine:
             if not spent.fault.trace:
                 spent.fault.trace = fault_of_signal(spent, self)
             raise
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001  raised again as what it means
             fault = fault_of(problem, self.program.files, self.depth)
-            if fault is problem:
-                raise
-            raise fault from problem
+            try:
+                if fault is problem:
+                    raise
+                raise fault from problem
+            finally:
+                del fault  # its trace has this frame, and would keep the program's values with it in a ring
         finally:
             _DEPTH.lower()
 

@@ -11,16 +11,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
+from etamil_actors.actors.channels.base import Delivery
 from etamil_actors.actors.channels.letters import KEPT
-from etamil_actors.actors.events import ActorRestarted
+from etamil_actors.actors.channels.takers import Takers
+from etamil_actors.actors.events import ActorCrashed, ActorRestarted
 from etamil_actors.actors.programs.system import System
+from etamil_actors.errors import Fault
 from etamil_actors.testing import open_journal, open_service, run_seeded
-from tests.programs.running import output_of, run_program
+from tests.actors.helpers import run_virtually
+from tests.programs.running import Result, output_of, run_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -276,3 +282,197 @@ def test_jobs_that_failed_are_kept_as_long_as_their_letters() -> None:
         assert len(service.dead_jobs) == KEPT
 
     assert output_of(text, during=during, crashes=True) == []
+
+
+# ---- errors and what they keep --------------------------------------------------------
+
+
+def test_an_error_does_not_follow_from_one_that_was_caught_before() -> None:
+    """Whoever was given an error by a word, and has caught it, raises another one that is about something else."""
+    text = """
+    ச = சேனல்_உருவாக்கு();
+    முகவர் ஏ() {
+        செய்தி கேள்() {
+            முயல் { சேனல்_பெறு(ச, {"timeout": 1}); } பிழை(e) { அச்சு e.குறி; }
+            பிழை_எழுப்பு("validation", "வேறொன்று");
+        }
+    }
+    நீள் = ஏ();
+    பணி_உருவாக்கு "ஓடு", {"restart": "temporary"} { நீள்.கேள்(); }
+    """
+    done = run_program(text)
+    assert done.lines == ["timeout"]
+    (crash,) = [event.problem for event in done.events if isinstance(event, ActorCrashed)]
+    assert isinstance(crash, Fault)
+    assert (crash.code, crash.earlier) == ("validation", None)
+
+
+def test_errors_that_are_over_are_freed_at_once() -> None:
+    """No ring of an error, its trace and a frame that knows it keeps the values of the program."""
+    text = """
+    முகவர் ஏ() {
+        செய்தி மறு(க) { பிழை_எழுப்பு("validation", "இல்லை"); }
+        செய்தி தாமதி(க) { உறங்கு(0.001); பிழை_எழுப்பு("validation", "இல்லை"); }
+    }
+    நீள் = ஏ();
+    பணி_உருவாக்கு "ஓடு" {
+        உறங்கு(1);
+        i = 0;
+        (i < 20) சுற்று {
+            முயல் { நீள்.மறு([i]); } பிழை(e) { }
+            முயல் { நீள்.தாமதி([i]); } பிழை(e) { }
+            i = i + 1;
+        }
+        அச்சு i;
+        உறங்கு(100);
+    }
+    """
+    kept = 0
+
+    async def during(system: System) -> None:
+        nonlocal kept
+        gc.collect()
+        gc.disable()
+        try:
+            before = sum(type(one) is Fault for one in gc.get_objects())
+            await trio.sleep(10)
+            kept = sum(type(one) is Fault for one in gc.get_objects()) - before
+        finally:
+            gc.enable()
+
+    assert output_of(text, during=during) == ["20"]
+    assert kept <= 1  # the last one, where the one who was told of it stands
+
+
+def test_an_answer_belongs_to_the_asker_alone() -> None:
+    """Nothing of the floor keeps a value that a program was given and has forgotten."""
+    text = """
+    முகவர் ஏ() { செய்தி தா() { உறங்கு(0.1); திரும்பு ["நினை" & "வு"]; } }
+    நீள் = ஏ();
+    பணி_உருவாக்கு "ஓடு" { க = நீள்.தா(); அச்சு க[0]; க = இன்மை; உறங்கு(50); }
+    """
+    kept: list[object] = []
+
+    async def during(system: System) -> None:
+        await trio.sleep(10)
+        gc.collect()
+        kept.extend(one for one in gc.get_objects() if type(one) is list and one == ["நினைவு"])
+
+    assert output_of(text, during=during) == ["நினைவு"]
+    assert not kept
+
+
+# ---- who is stopped, and who goes on --------------------------------------------------
+
+
+def test_a_durable_job_that_is_stopped_while_it_waits_has_not_failed() -> None:
+    """However often the service is started anew, what waits for a message goes on waiting for it."""
+    text = """
+    ச = சேனல்_உருவாக்கு("ச");
+    செயல் வை() {
+        பணி_உருவாக்கு("நீள்", {"durable": மெய், "attempts": 2}) { அச்சு "தொடங்கியது"; அச்சு சேனல்_பெறு(ச); };
+    }
+    பணி_உருவாக்கு "வேலை" { (சுற்றுச்சூழல்_பெறு("வேளை") == "முதல்") எனில் { வை(); } }
+    பணி_உருவாக்கு "விடு" { (சுற்றுச்சூழல்_பெறு("வேளை") == "கடைசி") எனில் { சேனல்_அனுப்பு(ச, "வந்தது"); } }
+    """
+    lines: list[list[str]] = []
+    letters = 0
+
+    async def scenario() -> None:
+        nonlocal letters
+        async with open_journal(":memory:") as journal:
+            for time in ("முதல்", "இடை", "இடை", "கடைசி", "பின்"):
+                async with open_service(text, journal=journal, environment={"வேளை": time}) as service:
+                    await service.advance(3)
+                    letters += len(await service.system.letters.listed())
+                lines.append(service.lines)
+
+    run_seeded(scenario)
+    assert lines == [["தொடங்கியது"], ["தொடங்கியது"], ["தொடங்கியது"], ["தொடங்கியது", "வந்தது"], []]
+    assert letters == 0
+
+
+def test_a_simulation_runs_in_any_thread() -> None:
+    """Where no signals can be had, nobody is interrupted either before the limit."""
+    text = """
+    பணி_உருவாக்கு "ஓடு", {"restart": "temporary"} {
+        i = 0;
+        (i < 300000) சுற்று { i = i + 1; }
+        உறங்கு(1);
+        அச்சு i;
+    }
+    பணி_உருவாக்கு "கெடு", {"restart": "temporary"} { உறங்கு(2); (மெய்) சுற்று { } }
+    """
+    done: list[Result] = []
+    thread = threading.Thread(target=lambda: done.append(run_program(text, seconds=5, limit=1.0)))
+    thread.start()
+    thread.join()
+    assert done[0].problem is None
+    assert done[0].lines == ["300000"]
+    assert done[0].crashes == [("கெடு", "budget.time")]
+
+
+class Searched(Takers):
+    """A source whose next search comes to no end at once, as happens when many keys are taken."""
+
+    def __init__(self) -> None:
+        self._open_takers()
+        self.messages: list[Delivery] = []
+        self.is_searching = False
+
+    @property
+    def _may_have(self) -> bool:
+        return bool(self.messages)
+
+    @property
+    def is_over(self) -> bool:
+        return False
+
+    @property
+    def pending(self) -> int:
+        return len(self.messages)
+
+    def try_take(self) -> Delivery | None:
+        if self.is_searching:
+            self.is_searching = False
+            return None
+        return self.messages.pop() if self.messages else None
+
+    def put(self, message: Delivery) -> None:
+        self.messages.append(message)
+        self._wake_one()
+
+    def acked(self, delivery: Delivery) -> None:
+        raise AssertionError("nobody settles here")
+
+    def given_back(self, delivery: Delivery, delay: float) -> None:
+        raise AssertionError("nobody settles here")
+
+    def buried(self, delivery: Delivery, fault: Fault) -> None:
+        raise AssertionError("nobody settles here")
+
+
+def test_who_is_cancelled_in_a_long_search_wakes_the_next() -> None:
+    taken: list[str] = []
+
+    async def scenario() -> None:
+        source = Searched()
+        first = trio.CancelScope()
+
+        async def take(name: str, scope: trio.CancelScope) -> None:
+            with scope:
+                await source.take()
+                taken.append(name)
+
+        async with trio.open_nursery() as nursery:
+            for name, scope in (("முதல்", first), ("அடுத்தது", trio.CancelScope())):
+                nursery.start_soon(take, name, scope)
+                await trio.testing.wait_all_tasks_blocked()
+            source.is_searching = True
+            source.put(Delivery(source, 1))
+            first.cancel()
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+
+    run_virtually(scenario)
+    assert taken == ["அடுத்தது"]

@@ -121,3 +121,15 @@ def test_a_job_that_reads_what_cannot_be_kept_is_refused() -> None:
         }
         """, seconds=2, journal=":memory:")  # fmt: skip
     assert done.lines == ["value.local"]
+
+
+@pytest.mark.parametrize("loop", WAITS.values(), ids=WAITS)
+def test_a_job_stops_although_there_is_always_a_message(loop: str) -> None:
+    loop = loop.replace("அச்சு m;", "உறங்கு(0.1);")
+    done = run_program(f"""
+        சே = சேனல்_உருவாக்கு({{"capacity": 10000}});
+        ஒவ்வொரு i இல் எண்கள் {{ சேனல்_அனுப்பு(சே, i); }}
+        பணி_உருவாக்கு "வாசகர்" {{ முயல் {{ {loop} }} இறுதியில் {{ அச்சு "முடிந்தது"; }} }}
+        """.replace("எண்கள்", str(list(range(2000)))), seconds=5)  # fmt: skip
+    assert done.lines == ["முடிந்தது"]
+    assert done.ended - done.time <= 1.1

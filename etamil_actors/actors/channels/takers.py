@@ -95,7 +95,11 @@ class Takers(Source):
 
         while not self.is_over:
             if self._may_have:  # the search was long and is not at its end
-                await checkpoint()
+                try:
+                    await checkpoint()
+                except trio.Cancelled:
+                    self._wake_one()  # who goes on searching in place of this one
+                    raise
             else:
                 watchers[wake] = None
                 await wait_task_rescheduled(give_up)

@@ -93,6 +93,15 @@ class StoredJobs:
         """It has succeeded and is kept no longer."""
         self._end(job, ("DELETE FROM jobs WHERE number = ?", (job.number,)))
 
+    def not_tried(self, job: StoredJob) -> StoredJob:
+        """The try that was begun does not count; it does if the process ends badly before this is written."""
+        again = job._replace(attempt=job.attempt - 1)
+        self._tries[job.number] = again.attempt
+        statement = "UPDATE jobs SET attempt = ? WHERE number = ?"
+        self._journal.group.deeds.append((statement, (again.attempt, job.number)))
+        self._journal.urge()
+        return again
+
     def failed(self, job: StoredJob, delay: float) -> StoredJob:
         """A try has failed; there will be another one after so many seconds."""
         journal = self._journal

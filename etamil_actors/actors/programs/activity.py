@@ -55,6 +55,7 @@ class Activity:
         "held",
         "idle",
         "is_stopping",
+        "last_taken",
         "locks",
         "machine",
         "me",
@@ -87,6 +88,8 @@ class Activity:
         self.idle: trio.CancelScope | None = None
         """Around its wait for a message."""
         self.is_stopping = False
+        self.last_taken: dict[Source, None] | None = None
+        """Where it has taken from since it was asked to stop."""
         self.children: dict[Task, None] | None = None
         self.taken: dict[Source, list[Delivery]] | None = None
         """What it received and has not settled."""
@@ -206,6 +209,15 @@ class Activity:
         self.idle = None
         raise ActivityCancelled
 
+    def may_take(self, source: Source) -> None:
+        """Before it takes from here: one that is asked to stop takes one more at the most, perhaps an answer.
+
+        Raises:
+            ActivityCancelled: it has nothing in hand, and stops here.
+        """
+        if self.is_stopping and self.last_taken is not None and source in self.last_taken:
+            raise ActivityCancelled
+
     def ask_to_stop(self) -> None:
         """Take no more messages, if it is one that takes messages; what it has in hand may be finished."""
         self.is_stopping = True
@@ -224,6 +236,13 @@ class Activity:
         if self.taken is None:
             self.taken = {}
         self.taken.setdefault(delivery.source, []).append(delivery)
+        self._note(delivery)
+
+    def _note(self, delivery: Delivery) -> None:
+        if self.is_stopping:
+            if self.last_taken is None:
+                self.last_taken = {}
+            self.last_taken[delivery.source] = None
 
     def value_of(self, delivery: Delivery) -> Value:
         """What was sent, as the machine at hand may use it.
@@ -264,6 +283,7 @@ class Activity:
         if self.held is None:
             self.held = {}
         self.held[delivery] = None
+        self._note(delivery)
 
     def let_go(self, delivery: Delivery, *, well: bool) -> None:
         """The block has ended: its message is done, or given back, unless the program has said so itself."""

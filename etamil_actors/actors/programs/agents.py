@@ -18,7 +18,7 @@ worker that goes on with it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from unicodedata import normalize
 from weakref import ref
 
@@ -80,11 +80,23 @@ MOST_NESTED: Final = 4
 own, so that a long row of agents is no deep row of calls."""
 
 
-class Refused(NamedTuple):
+class Refused:
     """An answer that is an error, and no crash of the agent; or the end of the process, which reaches whoever
     waits for it."""
 
-    problem: Fault | ExitRequested
+    __slots__ = ("_problem",)
+
+    def __init__(self, problem: Fault | ExitRequested) -> None:
+        self._problem: Fault | ExitRequested | None = problem
+
+    def tell(self) -> NoReturn:
+        """Raise it, once: its trace has the frames of those who have this answer, and would be a ring."""
+        problem, self._problem = self._problem, None
+        assert problem is not None
+        try:
+            raise problem
+        finally:
+            del problem
 
 
 class AgentOptions(NamedTuple):
@@ -517,7 +529,7 @@ async def _ask(activity: Activity, asking: Awaitable[Any]) -> Value:
 
 def _answer(activity: Activity, answer: Any) -> Value:
     if type(answer) is Refused:
-        raise answer.problem
+        answer.tell()
     assert activity.machine is not None
     return activity.machine.adopt(answer)
 

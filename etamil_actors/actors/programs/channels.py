@@ -109,6 +109,7 @@ def receive(activity: Activity, target: Value, options: Value = None) -> Any:
     if options is not None:
         seconds = seconds_of(read_options(options, "_receive"), "timeout", "_receive", FOREVER)
     activity.settle_source(source)
+    activity.may_take(source)
     delivery = source.try_take()
     if delivery is not None:
         return received(activity, delivery)
@@ -193,6 +194,7 @@ class Turns:
     def __next__(self) -> Value:
         self._settle(well=True)
         self._activity.settle_source(self._source)
+        self._activity.may_take(self._source)
         delivery = self._source.try_take()
         if delivery is None:
             delivery = self._activity.wait(self._activity.take(self._source.take()))
@@ -261,6 +263,7 @@ def choose_one(activity: Activity, effect: Choose) -> Any:
     seconds = FOREVER if effect.after is None else duration(effect.after, "தேர்வு")
     for source in sources:
         activity.settle_source(source)
+        activity.may_take(source)
     chosen = choose_now(sources)
     if chosen != OTHERWISE or effect.otherwise:
         return _choice(activity, chosen)

@@ -91,7 +91,10 @@ class Drive:
         slicer.stock.give_back(program)
         value, problem = made.empty()
         if problem is not None:
-            raise problem
+            try:
+                raise problem
+            finally:
+                del problem  # its trace has this frame, and would keep the program's values with it in a ring
         return value
 
     async def run(self, *arguments: Value) -> Value:
@@ -110,21 +113,25 @@ class Drive:
             while (program := self._program) is not None:
                 if slicer.granted is self._machine and step.cr_code is not _SET_ASIDE:
                     slicer.done()
+                act: Callable[..., Any] = program.throw
                 try:
                     answer = await step
+                    act = program.switch
                 except trio.Cancelled as cancelled:
                     if self.stood_at is None:
                         self.stood_at = stands_at(program.gr_frame, self._machine.program.files)
-                    step = self._enter(program.throw, ActivityCancelled(cancelled))
+                    answer = ActivityCancelled(cancelled)
                 except BaseException as problem:  # noqa: BLE001  it goes to whoever asked: the program
-                    step = self._enter(program.throw, problem)
-                else:
-                    step = self._enter(program.switch, answer)
+                    answer = problem
+                # Not while it is handled here: what the program raises later has nothing to do with it.
+                step = self._enter(act, answer)
+                answer = None  # the program may be done with it long before its next wait is over
             return step
         except ActivityCancelled as ended:
             if ended.args:
                 raise ended.args[0] from None  # trio gets its cancellation back
             raise
         finally:
+            answer = None  # a problem that was thrown in has this frame in its trace
             if slicer.granted is self._machine:
                 slicer.done()

@@ -496,6 +496,10 @@ class OneTimeJob(JobBehaviour):
                         self.start.will_try_again(delay)
                         if not await self.pause(delay):
                             return
+                except ActivityCancelled:
+                    if self._stopping:
+                        self.start.was_stopped()
+                    raise
                 else:
                     self.start.succeeded()
                     outcome.ended(Status.DONE, value)
@@ -604,6 +608,11 @@ class Start:
         """A try has failed, and there will be another."""
         if self.stored is not None and self.kept is not None:
             self.stored = self.kept.failed(self.stored, delay)
+
+    def was_stopped(self) -> None:
+        """The try was asked to stop and has, at a wait: that is no failure, and is not counted."""
+        if self.stored is not None and self.kept is not None:
+            self.stored = self.kept.not_tried(self.stored)
 
     def died(self, problem: Fault) -> None:
         """It has failed too often: it becomes a dead letter."""

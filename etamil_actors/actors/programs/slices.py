@@ -84,26 +84,26 @@ class Slicer:
 
     def __enter__(self) -> Slicer:
         self._start = time.process_time()
-        if self.virtual:
-            # Trio would be woken by every signal, and what it does then depends on the speed of the machine.
-            self._wakeup = _signal.set_wakeup_fd(-1)
         try:
             self._before = _signal.signal(_signal.SIGVTALRM, self._on_signal)
         except ValueError:  # not the main thread: a thread has to watch the time
             self._thread = _Ticker(self)
             self._thread.start()
         else:
+            if self.virtual:
+                # Trio would be woken by every signal, and what it does then depends on the machine's speed.
+                self._wakeup = _signal.set_wakeup_fd(-1)
             _signal.setitimer(_signal.ITIMER_VIRTUAL, SLICE_SECONDS, SLICE_SECONDS)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.virtual:
-            _signal.set_wakeup_fd(self._wakeup)
         if self._thread is not None:
             self._thread.end()
         else:
+            if self.virtual:
+                _signal.set_wakeup_fd(self._wakeup)
             _signal.setitimer(_signal.ITIMER_VIRTUAL, 0)
             _signal.signal(_signal.SIGVTALRM, self._before or _signal.SIG_DFL)
 
@@ -115,6 +115,11 @@ class Slicer:
         elif self._computed() > self.limit + DEAF:
             raise self._too_long()
         elif self._computed() > self.limit:
+            self.tick()
+
+    def look(self) -> None:
+        """What the thread does that stands for the timer. It cannot end anybody by force."""
+        if not self.virtual or self._computed() > self.limit:
             self.tick()
 
     def tick(self) -> None:
@@ -215,7 +220,7 @@ class _Ticker(threading.Thread):
     def run(self) -> None:
         """Tick until the end."""
         while not self._over.wait(SLICE_SECONDS):
-            self._slicer.tick()
+            self._slicer.look()
 
     def end(self) -> None:
         """Tick no more."""

@@ -198,7 +198,10 @@ class Process:
         lines.watch({MAILBOXES: system.tree.dead_letters.count, CHANNELS: system.letters.count})
         self._shutdown = shutdown = Shutdown(system, lines.say)
         if not system.leaving.is_set():
-            announce(system)
+            try:
+                announce(system)
+            except OSError:  # nobody reads it any more; the services run all the same
+                _forget_stderr()
         await system.leaving.wait()
         lines.say("நிறுத்தப்படுகிறது", "stopping")
         lines.look()
@@ -290,8 +293,19 @@ async def _serve(plan: Plan, announce: Announce) -> int:
 
 
 def _write_error(text: str) -> None:
-    sys.stderr.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stderr.buffer.flush()
+    try:
+        sys.stderr.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stderr.buffer.flush()
+    except OSError:
+        _forget_stderr()
+        raise
+
+
+def _forget_stderr() -> None:
+    """Where it went is gone. What is still in its buffer must not fail again when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def system_ports() -> Ports:

@@ -225,13 +225,18 @@ class Channel(Source):
         Raises: as ``send_nowait``; ``channel.closed`` also when it was closed meanwhile.
         """
 
-    @abstractmethod
     def subscribe(self) -> Source:
-        """A receiving end of one's own.
+        """A receiving end of one's own, which only a broadcast channel has.
 
         Raises:
             Fault: ``value.invalid``, it is not a broadcast channel.
         """
+        raise Fault(
+            "value.invalid",
+            name="சேனல்_சந்தா",
+            problem_ta=f"‘{self.name}’ பரப்புச் சேனல் அல்ல; அதிலிருந்து ‘சேனல்_பெறு’ நேரடியாகப் பெறும்",
+            problem_en=f"‘{self.name}’ is no broadcast channel; ‘சேனல்_பெறு’ receives from it directly",
+        )
 
     @abstractmethod
     def close(self) -> None:

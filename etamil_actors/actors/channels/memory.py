@@ -23,7 +23,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from etamil_actors.actors.channels.base import Channel, ChannelSettings, Source
+from etamil_actors.actors.channels.base import Channel, ChannelSettings
 from etamil_actors.actors.channels.lane import Lane, Message
 from etamil_actors.actors.channels.letters import MemoryLetters
 from etamil_actors.actors.channels.seen import SeenIds
@@ -108,19 +108,6 @@ class QueueChannel(Lane, Channel):
         if accepted is None:
             return await self._wait_for_room(Message(value, self._now(), key, id))
         return accepted
-
-    def subscribe(self) -> Source:
-        """There is nothing to subscribe to.
-
-        Raises:
-            Fault: ``value.invalid``, always.
-        """
-        raise Fault(
-            "value.invalid",
-            name="சேனல்_சந்தா",
-            problem_ta=f"‘{self.name}’ பரப்புச் சேனல் அல்ல; அதிலிருந்து ‘சேனல்_பெறு’ நேரடியாகப் பெறும்",
-            problem_en=f"‘{self.name}’ is no broadcast channel; ‘சேனல்_பெறு’ receives from it directly",
-        )
 
     def close(self) -> None:
         """No more sends. What waits can still be taken; senders that wait are refused."""

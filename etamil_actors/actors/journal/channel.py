@@ -30,7 +30,7 @@ from trio.lowlevel import (
 )
 
 from etamil_actors.actors.channels.alarm import Alarm
-from etamil_actors.actors.channels.base import SEEN_SECONDS, Channel, ChannelSettings, Delivery, Source
+from etamil_actors.actors.channels.base import SEEN_SECONDS, Channel, ChannelSettings, Delivery
 from etamil_actors.actors.channels.lane import FAILED, MOST_SLEEPING
 from etamil_actors.actors.channels.takers import Takers
 from etamil_actors.actors.events import DeadReason, EventStream, MessageDead, MessageSent, MessageTaken
@@ -186,19 +186,6 @@ class JournalChannel(Takers, Channel):
                 return False
         self._begin(sending)
         return await self._wait_for_disk(sending)
-
-    def subscribe(self) -> Source:
-        """There is nothing to subscribe to.
-
-        Raises:
-            Fault: ``value.invalid``, always.
-        """
-        raise Fault(
-            "value.invalid",
-            name="சேனல்_சந்தா",
-            problem_ta=f"‘{self.name}’ பரப்புச் சேனல் அல்ல; அதிலிருந்து ‘சேனல்_பெறு’ நேரடியாகப் பெறும்",
-            problem_en=f"‘{self.name}’ is no broadcast channel; ‘சேனல்_பெறு’ receives from it directly",
-        )
 
     def close(self) -> None:
         """No more sends. What waits can still be taken; senders that wait for room are refused."""

@@ -482,13 +482,19 @@ class Checker(ValueChecker):
 
     def check_route(self, node: nodes.Route) -> None:
         self.value_quietly(node.path)
-        self.value_quietly(node.options)
+        self.options_quietly(node.options)
         self.value_quietly(node.folder)
         if type(node.options) is nodes.Record:
             word = self.text_of(node).split(None, 1)[0]
             self.option_uses.append(OptionUse(word, node.options, ROUTE))
         if node.body is not None:
             self.walk_body(node.body)
+
+    def options_quietly(self, options: nodes.Expression | None) -> None:
+        """Options of a route, where சரம் is a type and no name."""
+        before = len(self.reads)
+        self.value_quietly(options)
+        self.reads[before:] = [node for node in self.reads[before:] if node.text not in TEXT_TYPE]
 
     def check_respond(self, node: nodes.Respond) -> None:
         self.value_quietly(node.status)

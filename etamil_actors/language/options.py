@@ -120,7 +120,7 @@ OPTIONS_OF: dict[str, Takes] = {
     "_wsReceive": _takes(0, "timeout"),
     # resources
     "_pool": _takes(0, "host port database user password url max_connections pool_size timeout"),
-    "_cache": _takes(0, "ttl max_size url"),
+    "_cache": _takes(0, "name ttl max_size url"),
     "_verifyJwt": _takes(1, "secret algorithms issuer audience jwks"),
     "_retry": _takes(0, "attempts backoff codes"),
     "_breaker": _takes(1, "failures reset"),

@@ -24,7 +24,7 @@ else:
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
 
-FORMAT = 5
+FORMAT = 7
 """Raised with every change of what compiled code expects of the machine, or the other way round."""
 MAGIC = b"qmc1"
 _TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{__version__}-{FORMAT}".encode()
@@ -32,6 +32,9 @@ _HEAD = MAGIC + bytes([len(_TAG)]) + _TAG
 _DIGEST = 20
 _LINE_BITS = 20
 
+
+PATH_PREFIX = "param_"
+"""``:id`` in the path of a route is the variable ``param_id``."""
 
 NO_PLACE = 0
 """The packed place of code that stands for nothing in the program; a trace leaves it out."""

@@ -22,7 +22,7 @@ MEMORY = "memory"
 TRANSPORTS = (
     Transport(
         MEMORY,
-        "அதிகபட்சம் ஒருமுறை; செயலகம் முடிந்தால் இழக்கப்படும்; சொல்லாமல் எதுவும் கைவிடப்படாது",
+        "அதிகபட்சம் ஒருமுறை; செயல்முறை முடிந்தால் இழக்கப்படும்; சொல்லாமல் எதுவும் கைவிடப்படாது",
         "at most once; lost when the process ends; never dropped without being told",
     ),
     Transport(

@@ -17,7 +17,7 @@ from etamil_actors.vm.values import FieldInfo, Shaped, ShapeInfo, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer to import than all of this
-    from typing import NamedTuple
+    from typing import Any, NamedTuple
 else:
     from etamil_actors.rows import NamedTuple
 
@@ -70,12 +70,12 @@ _SHOWN, _TOLD = 3, 100
 
 
 def _enter(
-    info: FieldInfo, value: Value, shapes: Mapping[str, ShapeInfo], way: str, misfits: list[Misfit]
+    info: FieldInfo, value: Value, shapes: Mapping[str, ShapeInfo], way: Way, misfits: list[Misfit]
 ) -> Value:
     if not info.kind or (value is None and info.optional):
         return value
     if value is None:
-        misfits.append(Misfit(way, "மதிப்பு இல்லை", "it is missing"))
+        misfits.append(Misfit(_told(way), "மதிப்பு இல்லை", "it is missing"))
         return None
     if info.kind == "Shape":
         shape = shapes.get(info.shape)
@@ -86,14 +86,14 @@ def _enter(
         if element is None:
             return value
         if isinstance(value, list):
-            return [
-                _enter(element, item, shapes, f"{way}[{place}]", misfits) for place, item in enumerate(value)
-            ]
-        return {key: _enter(element, item, shapes, _step(way, key), misfits) for key, item in value.items()}
+            return [_enter(element, item, shapes, (way, place), misfits) for place, item in enumerate(value)]
+        return {key: _enter(element, item, shapes, (way, key), misfits) for key, item in value.items()}
     tamil, english = TYPE_WORDS.get(info.kind, (info.shape, info.shape))
     kind = kind_of(value)
     kind_ta = KIND_IN_TAMIL.get(kind, kind)
-    misfits.append(Misfit(way, f"{tamil} தேவை; {kind_ta} கிடைத்தது", f"{english} is wanted, not {kind}"))
+    misfits.append(
+        Misfit(_told(way), f"{tamil} தேவை; {kind_ta} கிடைத்தது", f"{english} is wanted, not {kind}")
+    )
     return value
 
 
@@ -101,18 +101,58 @@ def _enter_shape(
     shape: ShapeInfo,
     record: dict[str, Value],
     shapes: Mapping[str, ShapeInfo],
-    way: str,
+    way: Way,
     misfits: list[Misfit],
 ) -> Value:
-    fields: dict[str, Value] = {}
-    for name, info in shape.fields.items():
-        fields[name] = _enter(info, record.get(name), shapes, _step(way, name), misfits)
-    for name in record:
-        if name not in shape.fields:
-            tamil, english = f"‘{shape.name}’ வடிவத்தில் இந்தப் புலம் இல்லை", f"‘{shape.name}’ has no such field"
-            misfits.append(Misfit(_step(way, name), tamil, english))
+    # Where types decide whether values fit, what was right once is right the next time.
+    if shape.deep is not None and (*record, *map(type, record.values())) in shape.entered:
+        made = Shaped(record, shape)
+        for info in shape.deep:
+            made[info.name] = _enter(info, record[info.name], shapes, (way, info.name), misfits)
+        return made
+    wrong = len(misfits)
+    fields: dict[str, Value] = {
+        name: _enter(info, record.get(name), shapes, (way, name), misfits)
+        for name, info in shape.fields.items()
+    }
+    if len(record) > len(fields) or record.keys() != fields.keys():
+        _look_for_others(shape, record, way, misfits)
+    elif len(misfits) == wrong:
+        _learn(shape, record)
     return Shaped(fields, shape)
 
 
-def _step(way: str, name: str) -> str:
-    return f"{way}.{name}" if way else name
+def _learn(shape: ShapeInfo, record: dict[str, Value]) -> None:
+    if shape.deep is None:
+        shape.deep = [
+            info for info in shape.fields.values() if info.kind not in _BY_TYPE or info.element is not None
+        ]
+    if len(shape.entered) < _LEARNT and list(record) == list(shape.fields):
+        shape.entered.add((*record, *map(type, record.values())))
+
+
+_BY_TYPE = frozenset(("", "Number", "Text", "Boolean", "Date"))
+_LEARNT = 64
+
+
+def _look_for_others(
+    shape: ShapeInfo, record: dict[str, Value], way: Way, misfits: list[Misfit]
+) -> None:
+    for name in record:
+        if name not in shape.fields:
+            tamil, english = f"‘{shape.name}’ வடிவத்தில் இந்தப் புலம் இல்லை", f"‘{shape.name}’ has no such field"
+            misfits.append(Misfit(_told((way, name)), tamil, english))
+
+
+if TYPE_CHECKING:
+    Way = tuple[Any, str | int] | str
+"""Where a part stands: in which other, by name or number. Made into text only when it is told."""
+
+
+def _told(way: Way) -> str:
+    if isinstance(way, str):
+        return way
+    outer, step = _told(way[0]), way[1]
+    if isinstance(step, int):
+        return f"{outer}[{step}]"
+    return f"{outer}.{step}" if outer else step

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from decimal import Decimal, localcontext
+from decimal import Decimal, getcontext, localcontext
 
 from etamil_actors.errors import BudgetSpent, Fault, InternalError, OutputClosed, ProgramEnd
 from etamil_actors.language.program import AgentRow, FieldRow, Program
@@ -36,7 +36,7 @@ from etamil_actors.vm import adoption, operations
 from etamil_actors.vm.builtins import registry
 from etamil_actors.vm.convert import kind_of, text_of
 from etamil_actors.vm.effects import Effect, Service
-from etamil_actors.vm.number import CONTEXT
+from etamil_actors.vm.number import CONTEXT, ProgramContext
 from etamil_actors.vm.traces import fault_of
 from etamil_actors.vm.values import (
     UNSET,
@@ -44,6 +44,7 @@ from etamil_actors.vm.values import (
     FieldInfo,
     Function,
     Handle,
+    LateNames,
     Shaped,
     ShapeInfo,
     TwoNamed,
@@ -83,22 +84,31 @@ class _Depth:
     def __init__(self) -> None:
         self._entered = 0
         self._before = 0
+        """What it was, once it was raised."""
+        self.is_raised = False
+        """For good, because this process does nothing else."""
 
     def raise_to(self, frames: int) -> None:
-        limit = sys.getrecursionlimit()
-        if not self._entered:
-            self._before = limit
         self._entered += 1
+        limit = sys.getrecursionlimit()
         if limit < frames:
+            self._before = self._before or limit
             sys.setrecursionlimit(frames)
 
     def lower(self) -> None:
         self._entered -= 1
-        if not self._entered:
-            sys.setrecursionlimit(self._before)
+        if self._before and not self._entered:
+            before, self._before = self._before, 0
+            sys.setrecursionlimit(before)
 
 
 _DEPTH: Final = _Depth()
+
+
+def allow_deep_calls() -> None:
+    """For a process that does nothing but run programs: raise the limit now, instead of at every entry."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), CALL_DEPTH * _PYTHON_FRAMES + _ROOM))
+    _DEPTH.is_raised = True
 
 
 class Slice(Effect):
@@ -279,8 +289,11 @@ class Machine:
             Fault: the program failed; place and trace are filled in.
             ProgramEnd: it was ended on purpose.
         """
-        _DEPTH.raise_to(self.depth * _PYTHON_FRAMES + _ROOM)
+        if not _DEPTH.is_raised:
+            _DEPTH.raise_to(self.depth * _PYTHON_FRAMES + _ROOM)
         try:
+            if type(getcontext()) is ProgramContext:  # whoever keeps a place for programs has seen to it
+                return entry(*arguments)
             with localcontext(CONTEXT):
                 return entry(*arguments)
         except BudgetSpent as spent:
@@ -296,7 +309,8 @@ class Machine:
             finally:
                 del fault  # its trace has this frame, and would keep the program's values with it in a ring
         finally:
-            _DEPTH.lower()
+            if not _DEPTH.is_raised:
+                _DEPTH.lower()
 
     def perform(self, effect: Effect) -> Any:
         """Ask the world for something and wait for the answer."""
@@ -591,6 +605,8 @@ def _get(target: dict[str, Value], arguments: Sequence[Value]) -> Value:
     key = text_of(arguments[0])
     if isinstance(target, TwoNamed):
         key = target.key_for(key)
+        if type(target.names) is LateNames and key in target.names.late:
+            return target[key]
     if key in target:
         return target[key]
     return arguments[1] if len(arguments) == 2 else None

@@ -48,13 +48,22 @@ if TYPE_CHECKING:  # typing takes longer to import than all of this
 MAX_MANTISSA: Final = 2**96 - 1
 MAX_SCALE: Final = 28
 
-CONTEXT: Final = Context(
-    prec=MAX_SCALE,
-    rounding=ROUND_HALF_EVEN,
-    Emin=-1,  # the least exponent is Emin − prec + 1 = −28
-    Emax=MAX_SCALE,
-    traps=[Rounded, InvalidOperation, DivisionByZero, Overflow],
-)
+class ProgramContext(Context):
+    """A context for program code, to be told from others by its type."""
+
+
+def program_context() -> ProgramContext:
+    """A context of one's own for program code."""
+    return ProgramContext(
+        prec=MAX_SCALE,
+        rounding=ROUND_HALF_EVEN,
+        Emin=-1,  # the least exponent is Emin − prec + 1 = −28
+        Emax=MAX_SCALE,
+        traps=[Rounded, InvalidOperation, DivisionByZero, Overflow],
+    )
+
+
+CONTEXT: Final = program_context()
 
 # Wide enough that placing a point or rounding a finished number never loses a digit.
 _EXACT: Final = Context(prec=80, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])

@@ -65,7 +65,7 @@ def _word(name: str, value: Value, word: str) -> str:
         tamil, english = value_words(name)
         raise Fault(
             "value.invalid",
-            name=_named(word, name),
+            name=option_named(word, name),
             problem_ta=f"‘{written}’ என்ற மதிப்பு இல்லை; இருப்பவை: {tamil}",
             problem_en=f"there is no value ‘{written}’; known are {english}",
         )
@@ -88,7 +88,7 @@ def seconds_of(
     if value is None:
         return default
     if type(value) is not int and type(value) is not Decimal:
-        raise wrong_kind(_named(word, name), "நொடிகளின் எண்", "a number of seconds", value)
+        raise wrong_kind(option_named(word, name), "நொடிகளின் எண்", "a number of seconds", value)
     if value < 0:
         raise _invalid(word, name, "சுழியை விடச் சிறியதாக இருக்க முடியாது", "it cannot be below zero")
     return min(float(value), LONGEST_WAIT)
@@ -106,7 +106,7 @@ def count_of(options: Mapping[str, Value], name: str, word: str, default: int, *
     if type(value) is Decimal and value == int(value):
         value = int(value)
     if type(value) is not int:
-        raise wrong_kind(_named(word, name), "முழு எண்", "a whole number", value)
+        raise wrong_kind(option_named(word, name), "முழு எண்", "a whole number", value)
     if value < least:
         raise _invalid(word, name, f"குறைந்தது {least} ஆக இருக்க வேண்டும்", f"it must be at least {least}")
     return value
@@ -120,7 +120,7 @@ def flag_of(options: Mapping[str, Value], name: str, word: str) -> bool:
     """
     value = options.get(name, False)
     if type(value) is not bool:
-        raise wrong_kind(_named(word, name), "மெய் அல்லது பொய்", "a boolean", value)
+        raise wrong_kind(option_named(word, name), "மெய் அல்லது பொய்", "a boolean", value)
     return value
 
 
@@ -132,7 +132,7 @@ def text_option(options: Mapping[str, Value], name: str, word: str) -> str | Non
     """
     value = options.get(name)
     if value is not None and type(value) is not str:
-        raise wrong_kind(_named(word, name), "உரை", "a text", value)
+        raise wrong_kind(option_named(word, name), "உரை", "a text", value)
     return value
 
 
@@ -157,9 +157,10 @@ def _tamil(word: str) -> str:
     return _ROUTE_WORD if word == "route" else BUILTIN_OF[word].tamil
 
 
-def _named(word: str, name: str) -> str:
+def option_named(word: str, name: str) -> str:
+    """An option as messages call it: ``வழி: காலவரம்பு``."""
     return f"{_tamil(word)}: {spellings_of(name)[0]}"
 
 
 def _invalid(word: str, name: str, tamil: str, english: str) -> Fault:
-    return Fault("value.invalid", name=_named(word, name), problem_ta=tamil, problem_en=english)
+    return Fault("value.invalid", name=option_named(word, name), problem_ta=tamil, problem_en=english)

@@ -13,9 +13,10 @@ from etamil_actors.vm.adoption import PLAIN, holds_functions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer to import than all of this
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from etamil_actors.vm.machine import Machine, State
+    from etamil_actors.vm.values import Value
 
 
 class Template:
@@ -51,6 +52,16 @@ class Template:
         for place in self._functions:
             state[place] = machine.adopt(state[place])
         machine.restore(state)
+
+    def pour_with(self, machine: Machine, given: Sequence[tuple[int, Value]]) -> None:
+        """The same, but for some variables that are given, by their places."""
+        machine.reset()
+        state = list(self.state)
+        for place in self._functions:
+            state[place] = machine.adopt(state[place])
+        for place, value in given:
+            state[place] = value
+        machine.restore(tuple(state))
 
     def continue_from(self, source: Machine, machine: Machine) -> None:
         """Fill a machine with the variables that another one has now, as a child of its activity

@@ -92,12 +92,16 @@ class FieldInfo:
 class ShapeInfo:
     """A shape at run time: its name, fields in order, and methods by name."""
 
-    __slots__ = ("fields", "methods", "name")
+    __slots__ = ("deep", "entered", "fields", "methods", "name")
 
     def __init__(self, name: str, fields: Mapping[str, FieldInfo]) -> None:
         self.name = name
         self.fields = fields
         self.methods: dict[str, Function] = {}
+        self.entered: set[tuple[str | type, ...]] = set()
+        """Names and types of records that have come for this shape and were right (``entering.py``)."""
+        self.deep: list[FieldInfo] | None = None
+        """Fields that have to be looked at all the same; found out by the first that is right."""
 
 
 class Shaped(dict[str, Value]):
@@ -116,6 +120,17 @@ class Shaped(dict[str, Value]):
         return Shaped(self, self.shape)
 
 
+class LateNames(dict[str, str]):
+    """Second names of a record that has fields besides which are made when they are first read, because
+    reading them has consequences. Until then they are not there for anything else."""
+
+    __slots__ = ("late",)
+
+    def __init__(self, names: Mapping[str, str], late: Mapping[str, Callable[[], Value]]) -> None:
+        super().__init__(names)
+        self.late = late
+
+
 class TwoNamed(dict[str, Value]):
     """A record that the runtime made: keys are English, and Tamil names read the same fields."""
 
@@ -127,7 +142,11 @@ class TwoNamed(dict[str, Value]):
         """Tamil name → English key."""
 
     def __missing__(self, key: str) -> Value:
-        english = self.names.get(key)
+        names = self.names
+        english = names.get(key)
+        if english is None and type(names) is LateNames and key in names.late:
+            self[key] = value = names.late[key]()
+            return value
         if english is None or english not in self:
             raise KeyError(key)
         return self[english]

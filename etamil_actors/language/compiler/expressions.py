@@ -28,9 +28,13 @@ from etamil_actors.language.compiler import kinds
 from etamil_actors.language.compiler.emit import Emitter
 from etamil_actors.language.compiler.inference import Inference, Version, combined, of_number
 from etamil_actors.language.compiler.kinds import ANY, NUMBER, Kind
-from etamil_actors.language.compiler.units import AGENT, BODY, TOP, Unit
+from etamil_actors.language.compiler.units import AGENT, BODY, TOP, Unit, is_handler_word
+from etamil_actors.language.keywords import WORDS
 
 Made = tuple[ast.expr, Kind]
+
+STRING_TYPE = frozenset([spelling for word in WORDS if word.word == "String" for spelling in word.spellings])
+"""The spellings of சரம், which is a type where one may stand and a name elsewhere."""
 
 _NEAR = 2**30 - 1
 """The greatest whole number that CPython compares without a function call."""
@@ -270,6 +274,35 @@ class Expressions(Emitter, ABC):
 
     def _type(self, node: nodes.TypeValue) -> Made:
         return self.type_value(node.type), kinds.IS_OTHER
+
+    def option_value(self, node: nodes.Expression) -> ast.expr:
+        """Options may name types as well as values."""
+        type = self._type_in(node)
+        if type is not None:
+            return self.type_value(type)
+        if isinstance(node, nodes.Record):
+            keys = [self.constant(pair.key.text) for pair in node.pairs]
+            return self.record(keys, [self.option_value(pair.value) for pair in node.pairs])
+        return self.value(node)
+
+    def _type_in(self, node: nodes.Expression) -> nodes.TypeName | None:
+        """The type that an option means: a word for one, a shape's name, either with ``?`` behind it."""
+        if isinstance(node, nodes.TypeValue):
+            return node.type
+        if isinstance(node, nodes.Unwrap):
+            type = self._type_in(node.target)
+            if type is None:
+                return None
+            return nodes.TypeName(
+                node.start, node.end, type.kind, type.name, type.written, type.element, optional=True
+            )
+        if not isinstance(node, nodes.Name) or self.inference.is_variable(self.unit, node.text):
+            return None
+        if node.text in self.units.shapes:
+            return nodes.TypeName(node.start, node.end, "Shape", node.text, node.text)
+        if node.text in STRING_TYPE and self.function_value(node.text) is None:
+            return nodes.TypeName(node.start, node.end, "Text", "", node.text)
+        return None
 
     def _request(self, node: nodes.RequestValue) -> Made:
         return self.call("service", self.constant("_request"), self.group([])), ANY
@@ -635,6 +668,8 @@ class Expressions(Emitter, ABC):
 
     def _argument(self, name: str, place: int, node: nodes.Expression) -> Made:
         """An argument of a call. A function that is only lent to a builtin is not kept."""
+        if is_handler_word(name):
+            return self.option_value(node), ANY
         kept = self.keeps_functions
         made = self.expression(node)
         if isinstance(node, nodes.Lambda | nodes.Name) and self._is_lent(name, place):
@@ -744,7 +779,8 @@ class Expressions(Emitter, ABC):
                 return self.call(unit.python_name, *arguments, self.depth()), answer if answer.mask else ANY
             builtin = BUILTIN_OF.get(f"{target_name}.{method}")
             if builtin is not None:
-                arguments = [self.value(argument) for argument in written]
+                evaluate = self.option_value if is_handler_word(builtin.english) else self.value
+                arguments = [evaluate(argument) for argument in written]
                 self.go_to(node)
                 return self._call_builtin(builtin, builtin.tamil, arguments), ANY
         target = self.value(node.target)

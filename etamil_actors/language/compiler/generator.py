@@ -93,14 +93,15 @@ _FROM_MACHINE = (
 
 _SERVED_CALLS = frozenset(("choose", "start_agent", "agent_value"))
 _CALLS_BY_KEY = frozenset(("service", "open_block", "builtin_value"))
-_SERVED_GROUPS = frozenset(("tasks", "jobs", "channels", "locks", "agents"))
+_SERVED_GROUPS = frozenset(("tasks", "jobs", "channels", "locks", "agents", "databases"))
+_SERVED_STATEMENTS = frozenset(("db.connect", "db.disconnect", "db.query", "db.execute"))
 
 
 def is_served(key: str) -> bool:
     """Does this builtin need the actors of a running service? A mere உறங்கு does not."""
     builtin = BUILTIN_OF.get(key)
     if builtin is None or key == "_sleep":
-        return False
+        return key in _SERVED_STATEMENTS
     return builtin.group in _SERVED_GROUPS or key in ("_register", "_service")
 
 
@@ -249,7 +250,7 @@ class _Generator(Emitter):
                 Declaration(
                     item.kind,
                     item.unit.index if item.unit is not None else -1,
-                    *self._static(item.node),
+                    *self._static(item.kind, item.node),
                     self._line(item.node),
                     item.is_inner,
                     len(item.unit.brings) if item.unit is not None else 0,
@@ -294,10 +295,15 @@ class _Generator(Emitter):
                 transport = canonical_value(written, TRANSPORT_OF) or written
         return ChannelRow(name, transport, self._line(node))
 
-    def _static(self, node: nodes.Node) -> tuple[str, str]:
+    def _static(self, kind: str, node: nodes.Node) -> tuple[str, str]:
         """What can be told of a declaration without running anything."""
         if isinstance(node, nodes.Route):
             return node.method, node.path.value if isinstance(node.path, nodes.Text) else ""
+        if kind == "handler":
+            assert isinstance(node, nodes.Call | nodes.MethodCall)
+            texts = [one.value if isinstance(one, nodes.Text) else "" for one in node.arguments]
+            method, path = [*texts, "", ""][:2]
+            return method.upper(), path
         if isinstance(node, nodes.Agent):
             return node.name.text, ""
         name = node.name if isinstance(node, nodes.Test) else None

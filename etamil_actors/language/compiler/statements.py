@@ -25,6 +25,8 @@ from etamil_actors.language.compiler.units import BODY, FUNCTION, LAMBDA, MESSAG
 
 Written = list[ast.stmt]
 _SPECULATION = "Speculation"
+_TOLD = ("_transaction",)
+"""Words that want to know what திரும்பு takes out of their block."""
 
 
 class Statements(Expressions):
@@ -35,6 +37,8 @@ class Statements(Expressions):
         self.counted = counted
         self.loops: list[list[str]] = []
         """For each loop around, the flags of blocks between it and here (see ``_break``)."""
+        self.told: list[str] = []
+        """The turns around that are told what திரும்பு takes out of them: those of transactions."""
         self.stores: set[str] = set()
         self.wants_warmth = False
         """CPython 3.11 specialises code only once it is warm, and counts calls and plain jumps backwards
@@ -517,7 +521,13 @@ class Statements(Expressions):
         def write() -> Written:
             made = self.value(value)
             self.go_to(node)
-            return [*self._hoisted(), self.give(made)]
+            if not self.told:
+                return [*self._hoisted(), self.give(made)]
+            kept = self.temporary()
+            tell = [
+                self.assign_attribute(self.name(turn), "answer", self.name(kept)) for turn in self.told
+            ]
+            return [*self._hoisted(), self.assign(kept, made), *tell, self.give(self.name(kept))]
 
         return self.twice([value], write)
 
@@ -617,7 +627,12 @@ class Statements(Expressions):
             self.assigned.add(name)
         if self.loops:
             self.loops[-1].append(flag)
+        is_told = key in _TOLD
+        if is_told:
+            self.told.append(turn)
         body = self._block_body(node.block, turn)
+        if is_told:
+            self.told.pop()
         if self.loops:
             self.loops[-1].pop()
         self.go_to(node)
@@ -757,18 +772,8 @@ class Statements(Expressions):
 
     def declaration(self, number: int, parts: list[nodes.Expression]) -> ast.expr:
         """What the program declares here is told to the machine, with its options."""
-        made = [self._option_value(part) for part in parts]
+        made = [self.option_value(part) for part in parts]
         return self.call("declare", self.constant(number), self.group(made))
-
-    def _option_value(self, node: nodes.Expression) -> ast.expr:
-        """Options may name shapes as well as values."""
-        if isinstance(node, nodes.Name) and node.text in self.units.shapes:
-            if not self.inference.is_variable(self.unit, node.text):
-                return self.name("S_" + node.text)
-        if isinstance(node, nodes.Record):
-            keys = [self.constant(pair.key.text) for pair in node.pairs]
-            return self.record(keys, [self._option_value(pair.value) for pair in node.pairs])
-        return self.value(node)
 
     def _nothing(self, node: nodes.Statement) -> Written:
         return [self.nothing()]

@@ -21,6 +21,7 @@ from etamil_actors.language import nodes
 from etamil_actors.language.builtins import BUILTIN_OF, Builtin
 from etamil_actors.language.jobs import may_consume
 from etamil_actors.language.keywords import WORDS
+from etamil_actors.language.program import PATH_PREFIX
 
 TOP, FUNCTION, LAMBDA, BODY, AGENT, MESSAGE = "top", "function", "lambda", "body", "agent", "message"
 
@@ -35,7 +36,7 @@ REQUEST_NAMES = (
     "request_files",
 )
 RESPONSE_NAMES = ("response_status", "response_body", "response_headers", "response_file")
-PATH_PREFIX = "param_"
+GIVEN_NAMES = frozenset((*REQUEST_NAMES, *RESPONSE_NAMES))
 SELF = frozenset(next(word.spellings for word in WORDS if word.word == "Self"))
 
 _FAR = 1 << 62
@@ -112,12 +113,20 @@ class Units:
         self.number_of: dict[int, int] = {}
         """The place in ``declared`` of a node that declares something where it stands."""
         self.globals: set[str] = set()
+        self.of_paths: set[str] = set()
+        """Variables that hold the parameters of paths."""
         self.shared: set[str] = set()
 
     def _add(self, kind: str, name: str, node: nodes.Node | None, parent: Unit | None) -> Unit:
         unit = Unit(kind, len(self.all), name, node, parent)
         self.all.append(unit)
         return unit
+
+
+def is_handler_word(name: str) -> bool:
+    """Is this the word that gives a path a function as its handler, in any spelling?"""
+    builtin = BUILTIN_OF.get(name)
+    return builtin is not None and builtin.english == "_onRequest"
 
 
 def find_units(module: nodes.Module, known: frozenset[str] = frozenset(), keep: bool = False) -> Units:
@@ -132,6 +141,8 @@ def find_units(module: nodes.Module, known: frozenset[str] = frozenset(), keep: 
         if unit.owns_globals:
             units.globals.update(unit.bound, unit.parameters)
     units.globals |= known
+    # The runtime gives these a value for each request, so whoever reads one means that.
+    units.globals.update(name for unit in units.all for name in unit.reads if name in GIVEN_NAMES)
     for unit in units.all:  # a unit stands behind the one around it, so its captures are known
         _know_itself(unit)
         if unit.carries and unit.parent is not None:
@@ -186,7 +197,9 @@ def _share(units: Units, known: frozenset[str], keep: bool) -> None:
             for name in unit.parameters:
                 touched.setdefault(name, set()).update((unit.index, -1))
     units.shared = {name for name, by in touched.items() if len(by) > 1}
-    units.shared.update(name for name in units.globals if name in REQUEST_NAMES or name in RESPONSE_NAMES)
+    given = {name for name in units.globals if name in GIVEN_NAMES}
+    given |= {name for name in units.of_paths if any(name in unit.reads for unit in units.all)}
+    units.shared.update(given)
     units.shared |= known
     if keep:
         units.shared |= units.globals
@@ -268,10 +281,20 @@ class _Collector:
         if node.body is not None:
             path = node.path.value if isinstance(node.path, nodes.Text) else "?"
             unit = self._open(BODY, f"{node.method} {path}", node, [], node.body)
-            for segment in path.split("/"):
-                if segment[:1] in (":", "*") and len(segment) > 1:
-                    self.units.globals.add(PATH_PREFIX + segment[1:])
+            self._parameters_of(path)
         self._declare("route", unit, node)
+
+    def _parameters_of(self, path: str) -> None:
+        for segment in path.split("/"):
+            if segment[:1] in (":", "*") and len(segment) > 1:
+                self.units.of_paths.add(PATH_PREFIX + segment[1:])
+        self.units.globals |= self.units.of_paths
+
+    def _handler(self, node: nodes.Call | nodes.MethodCall) -> None:
+        """``server.on(method, path, …)``: a route whose handler is a function."""
+        if len(node.arguments) > 1 and isinstance(node.arguments[1], nodes.Text):
+            self._parameters_of(node.arguments[1].value)
+        self._declare("handler", None, node)
 
     def _every(self, node: nodes.Every) -> None:
         self._visit(node.seconds)
@@ -381,6 +404,8 @@ class _Collector:
         builtin = BUILTIN_OF.get(node.callee.text) if isinstance(node.callee, nodes.Name) else None
         if builtin is not None and builtin.english == "_channel":
             self.units.channels.append(node)
+        if isinstance(node.callee, nodes.Name) and is_handler_word(node.callee.text):
+            self._handler(node)
         if node.block is None:
             return
         if builtin is not None and builtin.takes == "body":
@@ -395,6 +420,8 @@ class _Collector:
         self._visit_all(node.arguments)
         self._visit(node.options)
         self._repeated(node.block)
+        if isinstance(node.target, nodes.Name) and is_handler_word(f"{node.target.text}.{node.name.text}"):
+            self._handler(node)
 
     def _while(self, node: nodes.While) -> None:
         self._visit(node.condition)

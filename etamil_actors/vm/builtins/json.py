@@ -25,6 +25,7 @@ DEPTH: Final = 500
 
 CONTAINERS: Final = frozenset({list, dict, Shaped, TwoNamed})
 MANY: Final = 1000
+FEW: Final = 32
 
 FAST_DEPTH: Final = 100
 """Values that nest deeper are written by our own slower writer, which needs no recursion."""
@@ -84,12 +85,22 @@ def parse_json(text: str) -> Value:
     Raises:
         NotJson: the text is not exactly one JSON value, or holds a number that does not fit.
     """
-    from msgspec import DecodeError
-
     try:
         data = text.encode()
     except UnicodeEncodeError:
         raise NotJson("துணையற்ற பதிலிக் குறி", "a surrogate without its partner") from None
+    return parse_json_bytes(data)
+
+
+def parse_json_bytes(data: bytes) -> Value:
+    """The value that a JSON text in UTF-8 means.
+
+    Raises:
+        NotJson: the text is not exactly one JSON value, or holds a number that does not fit.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    from msgspec import DecodeError
+
     if data.count(b"[") + data.count(b"{") > DEPTH and _nests_too_deep(data):
         raise _too_deep()
     try:
@@ -237,17 +248,30 @@ def json_text(value: Value) -> str:
     Raises:
         BudgetSpent: the text would be longer than a value may be.
     """
-    if _measured_depth(value) <= FAST_DEPTH:
-        try:
-            data: bytes = _encoder().encode(value)
-        except (RecursionError, UnicodeEncodeError):
-            # Called from deep inside the program; the slow writer needs no room, and takes any text.
-            return _write(value)
-        # It writes tiny numbers as 1E-7. The two characters inside a text do no harm here.
-        if b"E-" not in data:
-            admit_text(len(data))
-            return data.decode()
-    return _write(value)
+    data = _written_fast(value)
+    return _write(value) if data is None else data.decode()
+
+
+def json_bytes(value: Value) -> bytes:
+    """The same as it travels. What UTF-8 cannot say becomes ‘?’."""
+    data = _written_fast(value)
+    return _write(value).encode("utf-8", "replace") if data is None else data
+
+
+def _written_fast(value: Value) -> bytes | None:
+    """The text as bytes, or nothing where only the slow writer will do."""
+    if not _is_small(value) and _measured_depth(value) > FAST_DEPTH:
+        return None
+    try:
+        data: bytes = _encoder().encode(value)
+    except (RecursionError, UnicodeEncodeError):
+        # Called from deep inside the program; the slow writer needs no room, and takes any text.
+        return None
+    # It writes tiny numbers as 1E-7. The two characters inside a text do no harm here.
+    if b"E-" in data:
+        return None
+    admit_text(len(data))
+    return data
 
 
 def _encoder() -> Any:
@@ -264,6 +288,16 @@ _ENCODER: Any = None
 
 def _nothing(_: object) -> None:
     """Results, functions and handles have no JSON."""
+
+
+def _is_small(value: Value) -> bool:
+    """Is it a record of a few short plain values, as most answers are?"""
+    if type(value) is not dict or len(value) > FEW:
+        return False
+    for part in value.values():
+        if type(part) in CONTAINERS or (type(part) is str and len(part) > MANY):
+            return False
+    return True
 
 
 def _measured_depth(value: Value) -> int:

@@ -194,7 +194,7 @@ def signing_key(machine: Machine) -> bytes:
     if "jwt" not in keys:
         keys["jwt"] = machine.world.random_bytes(32)
         machine.world.warn(
-            "ETAMIL_JWT_SECRET அமைக்கப்படவில்லை; சீட்டுகள் இந்தச் செயலகம் முடியும் வரை மட்டுமே செல்லும்"
+            "ETAMIL_JWT_SECRET அமைக்கப்படவில்லை; சீட்டுகள் இந்தச் செயல்முறை முடியும் வரை மட்டுமே செல்லும்"
             "  (ETAMIL_JWT_SECRET is not set; tokens are good only until this process ends)"
         )
     return keys["jwt"]

@@ -17,6 +17,7 @@ import trio
 from etamil_actors.actors.programs.world import Ports
 from etamil_actors.errors import InternalError
 from etamil_actors.ports import FileDetails, Files
+from etamil_actors.ports.web import Web
 from etamil_actors.resources.system import (
     SimulatedConsole,
     SimulatedEnvironment,
@@ -26,6 +27,7 @@ from etamil_actors.resources.system import (
     SimulatedRandom,
     seconds_of,
 )
+from etamil_actors.resources.web.simulated import SimulatedWeb
 
 START: Final = 1_767_225_600
 """Where the calendar of a test begins, if it says nothing else: 2026-01-01 00:00 UTC."""
@@ -125,6 +127,7 @@ def simulated_ports(
     environment: Mapping[str, str] | None = None,
     stdin: str = "",
     programs: Mapping[str, SimulatedProgram] | None = None,
+    web: Web | None = None,
 ) -> Ports:
     """A world for one run."""
     clock = VirtualClock(start)
@@ -137,5 +140,6 @@ def simulated_ports(
         random=SimulatedRandom(seed),
         environment=SimulatedEnvironment(environment),
         programs=SimulatedPrograms(programs),
+        web=web if web is not None else SimulatedWeb(),
         is_simulated=True,
     )

@@ -1,0 +1,591 @@
+"""The HTTP edge of a process: its sites, its listeners, and its place in the tree.
+
+```
+/root/edge
+├─ access-log     writes what has been answered
+└─ http           accepts and serves; a life of it has listeners of its own
+```
+
+The tree owns the edge, not the reverse: it is started last and stopped first, and when it dies it comes back
+while everything else goes on. The listening sockets outlive its lives, so a client that comes in between
+waits a moment and is not refused.
+
+Several programs may be served at one address. Each has its routes there; of two with the same path that of
+the program that is named first counts, and the operator is told. A program that says an address of its own
+is served there, unless the operator has said where everything is served.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from unicodedata import normalize
+
+import trio
+
+from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
+from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.exchange import Response
+from etamil_actors.actors.restart import Backoff, Strategy
+from etamil_actors.actors.supervisor import SupervisorSpec
+from etamil_actors.edge.access_log import AccessLog
+from etamil_actors.edge.addresses import (
+    Address,
+    address_of,
+    bind_sockets,
+    close_sockets,
+    listen,
+    parse_addresses,
+)
+from etamil_actors.edge.client_address import TrustedProxies
+from etamil_actors.edge.credentials import Credentials, JwtSettings
+from etamil_actors.edge.entries import Entry, Folder, operation_of, rate_limiter
+from etamil_actors.edge.exchange import Outgoing
+from etamil_actors.edge.fast.listener import Listener
+from etamil_actors.edge.files import Shelf, StaticFolder, respond_file
+from etamil_actors.edge.health import QUESTIONS, Health, Verdict
+from etamil_actors.edge.metrics import ActorCounts, EdgeMetrics, MetricsPage, dead_letters, number
+from etamil_actors.edge.openapi import openapi_bytes, openapi_document
+from etamil_actors.edge.request import HttpRequest
+from etamil_actors.edge.routing import Route as Pattern
+from etamil_actors.edge.routing import RouteProblem, Router, RoutesError
+from etamil_actors.edge.sessions import Sessions
+from etamil_actors.edge.settings import LOOPBACK_DEFAULT, HttpSettings
+from etamil_actors.edge.site import NOSNIFF, RespondFile, Shared, Site
+from etamil_actors.errors import Fault
+
+if TYPE_CHECKING:
+    from etamil_actors.actors.programs.routes import Route
+    from etamil_actors.actors.programs.service import RunningService
+    from etamil_actors.actors.programs.system import System
+    from etamil_actors.edge.full.lane import FullLane
+    from etamil_actors.edge.full.pages import Pages
+
+OpenFolder = Callable[[str], Folder]
+
+BACKOFF: Final = Backoff(initial=0.1, cap=5.0, reset=30.0, free=1)
+
+API_VERSION: Final = "1"
+"""Programs tell no version of their own."""
+
+GOODBYE_SECONDS: Final = 4.0
+"""Streams and WebSockets may take so long to part before the next step begins; then they are waited for
+with the requests."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A site, and the sockets at which it is served."""
+
+    site: Site
+    services: list[RunningService]
+    addresses: list[Address]
+    sockets: list[socket.socket]
+    entries: list[tuple[Entry, Route]] = field(default_factory=list)
+    pages: Pages | None = None
+    document: bytes | None = None
+    """The OpenAPI document, once somebody has asked for it."""
+
+    @property
+    def urls(self) -> list[str]:
+        """Where people find it."""
+        scheme = "https" if self.site.settings.tls is not None else "http"
+        return [address_of(one).url(scheme) for one in self.sockets]
+
+
+class Edge:
+    """See the top of the file."""
+
+    def __init__(
+        self,
+        system: System,
+        settings: HttpSettings,
+        *,
+        name: str = "etamil",
+        jwt: JwtSettings | None = None,
+        reuse_port: bool = False,
+        write_access: Callable[[str], None] | None = None,
+        has_terminal: bool = False,
+        ascii_name: Callable[[str], str] = str,
+        warn: Callable[[str, str], None] | None = None,
+        report: Callable[[BaseException, str], None] | None = None,
+        respond_file: RespondFile = respond_file,
+        open_folder: OpenFolder | None = None,
+    ) -> None:
+        """``write_access`` writes lines of the access log; ``ascii_name`` spells a Tamil name in ASCII.
+        ``respond_file`` and ``open_folder`` stand for the disk where there is none.
+
+        Raises:
+            Fault: ``config``, a setting makes no sense.
+        """
+        self.system = system
+        self.settings = settings
+        self.name = name
+        self.reuse_port = reuse_port
+        self.metrics = EdgeMetrics()
+        self.actor_counts = ActorCounts()
+        self.actor_counts.listen(system.events)
+        self.health: Health | None = None
+        self.places: list[Place] = []
+        self.listeners: list[Listener] = []
+        self._ascii_name = ascii_name
+        self._warn = _once(warn or _say_nothing)
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._shelf = Shelf()
+        self._open_folder = open_folder or self._folder_on_disk
+        self._has_tokens = jwt is not None
+        self._metrics_page: MetricsPage | None = None
+        self._lanes: dict[Site, FullLane] = {}
+        self._accepted_before = 0
+        self._refused_before = 0
+        clock = system.ports.clock
+        self._wall = wall = lambda: float(clock.wall())
+        self.access_log = None
+        if settings.access_log and write_access is not None:
+            self.access_log = AccessLog(
+                write_access, wall=wall, as_json=not has_terminal, colours=has_terminal
+            )
+        self.shared = Shared(
+            settings,
+            sessions=Sessions(
+                settings.session,
+                wall,
+                system.ports.random.bytes,
+                on_refused=lambda reason: self.metrics.refused(f"session_{reason}"),
+            ),
+            credentials=Credentials(jwt, wall),
+            proxies=TrustedProxies(settings.trusted_proxies),
+            metrics=self.metrics,
+            access_log=self.access_log,
+            wall=wall,
+            report=report or _raise,
+            respond_file=respond_file,
+        )
+        self.shared.queue_age = self._queue_age
+        system.handler_seconds = settings.handler_seconds
+        system.on_routes = self.routes_changed
+
+    @property
+    def urls(self) -> list[str]:
+        """Where people find what is served."""
+        return [url for place in self.places for url in place.urls]
+
+    # ── where ────────────────────────────────────────────────────────────────────────────────────
+
+    def bind(self) -> None:
+        """Take the addresses that the operator has said, before anything starts. Raises: AddressError."""
+        if self.settings.bind and not self.places:
+            services = list(self.system.services.values())
+            self._take(parse_addresses(self.settings.bind), services)
+
+    def open(self) -> None:
+        """Take the addresses that the programs say, and let clients come. Raises: AddressError."""
+        if not self.places:
+            wanted: dict[Address, list[RunningService]] = {}
+            for service in filter(_is_served, self.system.services.values()):
+                for address in parse_addresses([_said(service)]):
+                    wanted.setdefault(address, []).append(service)
+            for address, services in wanted.items():
+                self._take([address], services)
+        for place in self.places:
+            listen(place.sockets)
+
+    def without_sockets(self) -> Site:
+        """A site of all services that no client of the network reaches."""
+        site = Site(self.shared)
+        self.places.append(Place(site, list(self.system.services.values()), [], []))
+        self.routes_changed()
+        return site
+
+    def _take(self, addresses: list[Address], services: list[RunningService]) -> None:
+        sockets = bind_sockets(addresses, reuse_port=self.reuse_port)
+        self.places.append(Place(Site(self.shared), services, addresses, sockets))
+
+    def close(self) -> None:
+        """Give the addresses back."""
+        for place in self.places:
+            close_sockets(place.sockets)
+        if self.health is not None:
+            self.health.close()
+
+    # ── routes ───────────────────────────────────────────────────────────────────────────────────
+
+    def routes_changed(self) -> None:
+        """Lead requests to the routes that there are now. Raises: Fault, a pattern or an option is none."""
+        for place in self.places:
+            self._route(place)
+
+    def _route(self, place: Place) -> None:
+        place.entries = [(self._entry(route, place.site), route) for route in self._routes_of(place)]
+        place.document = None
+        patterns = [Pattern(route.method, _pattern_of(route), entry) for entry, route in place.entries]
+        patterns += self._built_in(place)
+        try:
+            router = Router(patterns)
+        except RoutesError as wrong:
+            raise _told_with_place(wrong.problems[0]) from None
+        for problem in router.warnings:
+            self._tell(problem)
+        place.site.route_with(router)
+
+    def _routes_of(self, place: Place) -> Iterator[Route]:
+        """The routes of all programs; of two programs with one path the one that is named first has it."""
+        taken: dict[tuple[str, str], str] = {}
+        for service in place.services:
+            own = {(route.method, normalize("NFC", route.pattern)): service.name for route in service.routes}
+            for route in service.routes:
+                other = taken.get((route.method, normalize("NFC", route.pattern)))
+                if other is None:
+                    yield route
+                else:
+                    name = f"{service.name}: {route.name}"
+                    self._warn(
+                        f"{name}: ‘{other}’ சேவையில் இதே வழி இருப்பதால் இது பயன்படாது",
+                        f"{name}: ‘{other}’ has the same route, so this one is never used",
+                    )
+            taken = own | taken
+
+    def _tell(self, problem: RouteProblem[Entry]) -> None:
+        entry = problem.route.target
+        where = f"{entry.service}: {entry.name}"
+        self._warn(f"{where}: {problem.tamil}", f"{where}: {problem.english}")
+
+    def _entry(self, route: Route, site: Site) -> Entry:
+        service, options = route.service.name, route.options
+        id = self._id_of(route)
+        entry = Entry(route.name, id, service)
+        entry.number = self._number(service, id, route.pattern, route.method)
+        entry.body_bytes = options.body_limit
+        try:
+            entry.limiter = rate_limiter(options.rate, route.name)
+        except Fault as fault:
+            fault.trace = (route.where,) if route.where is not None else ()
+            raise
+        if route.folder is not None:
+            entry.folder = self._open_folder(route.folder)
+            return entry
+        entry.route = route
+        if options.needs_user and not self._has_tokens:
+            self._warn(
+                "சில வழிகளுக்கு அடையாளம் தேவை, ஆனால் auth.jwt அமைக்கப்படவில்லை; அமர்வுகள் மட்டுமே ஏற்கப்படும்",
+                "routes want to know who asks, and there is no auth.jwt; only sessions are accepted",
+            )
+        entry.cache = site.cache if options.cache else None
+        entry.keys = self.shared.keys if options.idempotent else None
+        entry.is_simple = not (route.is_stream or entry.cache is not None or entry.keys is not None)
+        self.metrics.watch_queue(entry.number, lambda: (len(route.line), route.queue_age))
+        return entry
+
+    def _folder_on_disk(self, path: str) -> StaticFolder:
+        return StaticFolder(path, compress=self.settings.compress, shelf=self._shelf)
+
+    def _id_of(self, route: Route) -> str:
+        path = "_".join(part.lstrip(":*") for part in route.pattern.split("/") if part)
+        return self._ascii_name(f"{route.method.lower()}_{path}" if path else route.method.lower())
+
+    def _number(self, service: str, id: str, name: str, method: str) -> int:
+        key = service, id
+        if key not in self._numbers:
+            self._numbers[key] = self.metrics.add_route(service, id, name, method)
+        return self._numbers[key]
+
+    # ── what every site has ──────────────────────────────────────────────────────────────────────
+
+    def _built_in(self, place: Place) -> list[Pattern[Entry]]:
+        settings, patterns = self.settings, []
+        site = place.site
+
+        def add(path: str, id: str, answer: Callable[[HttpRequest], Any], *, is_vital: bool = False) -> None:
+            entry = Entry(f"GET {path}", id)
+            entry.number = self._number("", id, path, "GET")
+            entry.answer, entry.is_vital = answer, is_vital
+            patterns.append(Pattern("GET", path, entry, is_built_in=True))
+
+        if settings.health:
+            for question in QUESTIONS:
+                path = f"{settings.health}/{question}" if question else settings.health
+                add(path, f"health_{question}".rstrip("_"), partial(self._healthy, question), is_vital=True)
+        if settings.metrics:
+            add(settings.metrics, "metrics", self._tell_metrics, is_vital=True)
+        if settings.openapi:
+            add(settings.openapi, "openapi", partial(self._tell_openapi, place))
+            site.make_openapi = partial(self._openapi, place)
+        if settings.docs and settings.openapi:
+            add(settings.docs, "docs", partial(self._show_docs, place))
+        return patterns
+
+    def _queue_age(self) -> float:
+        services = self.system.services.values()
+        return max((route.queue_age for service in services for route in service.routes), default=0.0)
+
+    def _healthy(self, question: str, request: HttpRequest) -> Outgoing:
+        if self.health is None:
+            self.health = Health(self.system.tree, self.system.services, is_leaving=self._is_leaving)
+            self.health.add_check("routes", self._routes_up)
+        response = self.health.answer(question)
+        return _outgoing(response)
+
+    def _routes_up(self) -> Verdict:
+        """Does every route take requests?"""
+        down = [
+            route.name
+            for service in self.system.services.values()
+            for route in service.routes
+            if not route.is_up and route.folder is None
+        ]
+        if not down:
+            return Verdict(True, "எல்லா வழிகளும் தயார்", "all routes are ready")
+        names = ", ".join(down[:8])
+        return Verdict(False, f"மீண்டும் தொடங்குபவை: {names}", f"beginning anew: {names}")
+
+    def _is_leaving(self) -> bool:
+        return self.system.leaving.is_set()
+
+    async def _tell_metrics(self, request: HttpRequest) -> Outgoing:
+        if self._metrics_page is None:
+            self._metrics_page = await self.system.threads.call(self._make_page)
+        self._count_connections()
+        kind, text = await self._metrics_page.text_in_turns(request.field(b"accept") or b"")
+        return Outgoing(200, [(b"content-type", kind)], text)
+
+    def _make_page(self) -> MetricsPage:
+        system = self.system
+        looks = (
+            dead_letters(system.tree.dead_letters),
+            number(
+                "etamil_channel_dead_letters",
+                "Messages in channels of memory that nobody will handle.",
+                system.letters.count,
+                is_counter=True,
+            ),
+            number(
+                "etamil_access_log_dropped",
+                "Requests that were not written to the access log, because it was full.",
+                lambda: self.access_log.dropped if self.access_log is not None else 0,
+                is_counter=True,
+            ),
+        )
+        return MetricsPage(self.metrics, self.actor_counts, looks)
+
+    def _count_connections(self) -> None:
+        metrics, listeners = self.metrics, self.listeners
+        metrics.connections_open = sum(one.connections for one in listeners)
+        metrics.connections_accepted = self._accepted_before + sum(one.accepted for one in listeners)
+        metrics.connections_refused = self._refused_before + sum(one.refused for one in listeners)
+
+    def _openapi(self, place: Place) -> bytes:
+        if place.document is None:
+            operations = [operation_of(entry, route) for entry, route in place.entries]
+            document = openapi_document(
+                self.name,
+                API_VERSION,
+                operations,
+                servers=place.urls,
+                cookie=self.settings.session.cookie,
+                ascii_name=self._ascii_name,
+            )
+            place.document = openapi_bytes(document)
+        return place.document
+
+    def _tell_openapi(self, place: Place, request: HttpRequest) -> Outgoing:
+        return Outgoing(200, [(b"content-type", b"application/json")], self._openapi(place))
+
+    def _show_docs(self, place: Place, request: HttpRequest) -> Any:
+        """A page made for people, which Quart makes."""
+        if place.pages is None:
+            from etamil_actors.edge.full.pages import Pages
+
+            place.pages = Pages(place.site)
+        return self._page(place.pages, request)
+
+    @staticmethod
+    async def _page(pages: Pages, request: HttpRequest) -> Outgoing:
+        made = await pages.answer(request)
+        made.headers = [pair for pair in made.headers if pair != NOSNIFF]  # every answer gets that
+        return made
+
+    # ── in the tree ──────────────────────────────────────────────────────────────────────────────
+
+    def spec(self) -> SupervisorSpec:
+        """Its branch of the tree."""
+        children = [ActorSpec(name="http", make=lambda: Http(self), backoff=BACKOFF, shutdown=1.0)]
+        if self.access_log is not None:
+            children.insert(0, self.access_log.spec())
+        return SupervisorSpec(
+            name="edge", children=tuple(children), strategy=Strategy.ONE_FOR_ONE, intensity=1000, period=1.0
+        )
+
+    def begin(self) -> None:
+        """A life begins: listeners on the sockets that are kept."""
+        self._count_connections()
+        self._accepted_before = self.metrics.connections_accepted
+        self._refused_before = self.metrics.connections_refused
+        has_tls = self.settings.tls is not None
+        self.listeners = [
+            Listener(
+                place.site,
+                [one.dup() for one in place.sockets],
+                self._hand_over(place.site),
+                hands_over_all=has_tls,
+            )
+            for place in self.places
+        ]
+
+    def _hand_over(self, site: Site) -> Callable[[socket.socket, bytes, str], Awaitable[None]]:
+        has_tls = self.settings.tls is not None
+
+        async def hand_over(sock: socket.socket, already_read: bytes, peer: str) -> None:
+            await self._lane_of(site).serve_connection(sock, already_read, peer, tls=has_tls)
+
+        return hand_over
+
+    async def prepare(self) -> None:
+        """Read the certificate, where there is to be TLS. Raises: Fault ``config``."""
+        if self.settings.tls is not None:
+            for place in self.places:
+                await self._lane_of(place.site).prepare()
+
+    def _lane_of(self, site: Site) -> FullLane:
+        lane = self._lanes.get(site)
+        if lane is None:
+            from etamil_actors.edge.full.lane import FullLane
+
+            lane = self._lanes[site] = FullLane(site)
+        return lane
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────
+
+    def hooks(self) -> dict[str, list[Callable[[], Awaitable[None]]]]:
+        """What the steps of a shutdown do here, by the keys of its table."""
+        return {
+            "ready": [self._be_unready],
+            "notice": [self._let_notice],
+            "refuse": [self._refuse],
+            "goodbye": [self._say_goodbye],
+            "requests": [self._finish],
+        }
+
+    async def _be_unready(self) -> None:
+        if self.health is not None:
+            self.health.is_draining = True
+        await trio.lowlevel.checkpoint()
+
+    async def _let_notice(self) -> None:
+        await trio.sleep_until(after(self.settings.drain_delay))
+
+    async def _refuse(self) -> None:
+        self.shared.is_draining = True
+        for listener in self.listeners:
+            listener.stop_accepting()
+        for place in self.places:
+            close_sockets(place.sockets)
+        await trio.lowlevel.checkpoint()
+
+    async def _say_goodbye(self) -> None:
+        self.system.goodbye.set()
+        for lane in self._lanes.values():
+            lane.goodbye()
+        lasting = [
+            route
+            for service in self.system.services.values()
+            for route in service.routes
+            if route.is_lasting
+        ]
+        with trio.move_on_after(GOODBYE_SECONDS):
+            for route in lasting:
+                await route.wait_idle()
+
+    async def _finish(self) -> None:
+        try:
+            for listener in self.listeners:
+                await listener.drained()
+            for lane in self._lanes.values():
+                await lane.drained()
+        except trio.Cancelled:
+            # The time is over. Whoever still sends to a client that takes nothing is to let go of it now.
+            self.cut()
+            raise
+
+    def cut(self) -> int:
+        """End the connections that are left. How many were in the middle of something?"""
+        cut = sum(lane.cut() for lane in self._lanes.values())
+        return cut + sum(listener.cut() for listener in self.listeners)
+
+
+class Http(Behaviour):
+    """A life of the edge: accepts and serves."""
+
+    def __init__(self, edge: Edge) -> None:
+        self.edge = edge
+
+    async def on_start(self, actor: Actor) -> None:
+        """Take the addresses, and know the routes. Raises: AddressError, Fault."""
+        self.edge.open()
+        await self.edge.prepare()
+        self.edge.routes_changed()
+
+    async def work(self, actor: Actor) -> None:
+        """Serve until it is to end."""
+        edge = self.edge
+        edge.begin()
+        async with trio.open_nursery() as nursery:
+            for listener in edge.listeners:
+                nursery.start_soon(listener.serve)
+            await actor.stopping.wait()
+            nursery.cancel_scope.cancel("the edge ends")
+
+
+def _told_with_place(problem: RouteProblem[Any]) -> Fault:
+    entry: Entry = problem.route.target
+    name = entry.name
+    fault = Fault(
+        "config",
+        problem_ta=f"வழி {name}: {problem.tamil}",
+        problem_en=f"route {name}: {problem.english}",
+    )
+    route = entry.route
+    fault.trace = (route.where,) if route is not None and route.where is not None else ()
+    return fault
+
+
+def _pattern_of(route: Route) -> str:
+    """A folder is at its path and at everything below."""
+    return route.pattern if route.folder is None else f"{route.pattern.rstrip('/')}/*path"
+
+
+def _is_served(service: RunningService) -> bool:
+    return bool(service.routes or service.address)
+
+
+def _said(service: RunningService) -> str:
+    if service.address is None:
+        return LOOPBACK_DEFAULT
+    host, port = service.address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _outgoing(response: Response) -> Outgoing:
+    return Outgoing(response.status, response.headers, response.body)
+
+
+def _once(say: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    """Say the same thing only once: routes are looked at whenever a service has made its own."""
+    said: set[str] = set()
+
+    def say_once(tamil: str, english: str) -> None:
+        if english not in said:
+            said.add(english)
+            say(tamil, english)
+
+    return say_once
+
+
+def _say_nothing(tamil: str, english: str) -> None:
+    """Nobody wants to know."""
+
+
+def _raise(problem: BaseException, request: str) -> None:
+    raise problem

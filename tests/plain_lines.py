@@ -1,0 +1,29 @@
+"""Lines of the log as people read them on a terminal, made of the JSON that a process without one writes."""
+
+from __future__ import annotations
+
+import json
+
+MARKS = {"error": "✗ ", "warn": "⚠ ", "info": "· ", "debug": "… "}
+
+
+def plain(line: str) -> list[str]:
+    """One line of standard error, as one or several; what is no JSON, and the access log, stay as they are."""
+    if not line.startswith('{"time"') or '"event":"http"' in line:
+        return [line]
+    told = json.loads(line)
+    if "service" in told:  # what a program logs
+        fields = f" {json.dumps(told['fields'], ensure_ascii=False)}" if "fields" in told else ""
+        return [f"{MARKS[told['level']]}{told['service']} · {told['activity']}: {told['event']}{fields}"]
+    if "message" in told:
+        text = told["message"]
+    else:
+        text = f"{told['tamil']}  ({told['english']})"
+        if "then" in told:
+            text += f" → {told['then']}"
+    error = told.get("error")
+    if error is not None:
+        said = f"{error['tamil']}  ({error['english']})  [{error['code']}]" if "code" in error else error["message"]
+        text += f": {said}"
+    mark = "" if told["event"] == "process.started" else MARKS[told["level"]]
+    return [part.rstrip("\n") for part in f"{mark}{text}".split("\n")]

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractContextManager, asynccontextmanager
 from inspect import iscoroutine
 from math import inf
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from unicodedata import normalize
 
 import trio
@@ -63,6 +63,10 @@ from etamil_actors.vm import effects
 from etamil_actors.vm.machine import Choose, Image, Machine, OpenBlock, Walk
 from etamil_actors.vm.traces import _frame
 from etamil_actors.vm.values import Value
+
+if TYPE_CHECKING:
+    from etamil_actors.edge.site import Site
+    from etamil_actors.testing.requests import Received
 
 T = TypeVar("T")
 
@@ -277,6 +281,16 @@ class SimulatedSystem(System):
         self.delays: list[Delay] = []
         self.faults: Faults | None = None
         self.findings: list[Finding] = []
+        self._site: Site | None = None
+
+    @property
+    def site(self) -> Site:
+        """Where requests of the test go."""
+        if self._site is None:
+            from etamil_actors.testing.requests import site_of
+
+            self._site = site_of(self)
+        return self._site
 
     async def need_journal(self) -> Journal:
         """The journal: that of the test, if it has one, else one that is gone with the service."""
@@ -416,6 +430,16 @@ class Service:
         if template is None or name not in names:
             raise KeyError(name)
         return template.state[names.index(name)]
+
+    # ── requests ──
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Received:
+        """Send a request through the real router and actors, and wait for the whole answer."""
+        from etamil_actors.testing.requests import send
+
+        return await send(self.system.site, method, path, headers, body)
 
     # ── time ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -26,6 +26,7 @@ from etamil_actors.actors.programs.service import RunningService
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
 from etamil_actors.actors.programs.world import Ports
 from etamil_actors.errors import Fault
+from etamil_actors.ports.web import Web
 from etamil_actors.resources.system import (
     SimulatedConsole,
     SimulatedEnvironment,
@@ -33,6 +34,7 @@ from etamil_actors.resources.system import (
     SimulatedPrograms,
     SimulatedRandom,
 )
+from etamil_actors.resources.web.simulated import SimulatedWeb
 from etamil_actors.script import read_and_check
 from etamil_actors.vm.machine import Image
 from tests.actors.helpers import run_virtually
@@ -135,7 +137,13 @@ def image_of(text: str, files: SimulatedFiles | None = None) -> Image:
     return Image(compiled.program())
 
 
-def ports_of(console: SimulatedConsole, *, seed: int = 0, environment: dict[str, str] | None = None) -> Ports:
+def ports_of(
+    console: SimulatedConsole,
+    *,
+    seed: int = 0,
+    environment: dict[str, str] | None = None,
+    web: Web | None = None,
+) -> Ports:
     """A world in which nothing is real."""
     return Ports(
         console=console,
@@ -144,6 +152,7 @@ def ports_of(console: SimulatedConsole, *, seed: int = 0, environment: dict[str,
         random=SimulatedRandom(seed),
         environment=SimulatedEnvironment(environment or {}),
         programs=SimulatedPrograms(),
+        web=web if web is not None else SimulatedWeb(),
         is_simulated=True,
     )
 
@@ -156,12 +165,17 @@ def run_program(
     seed: int = 0,
     as_script: bool = False,
     limit: float = 10.0,
+    environment: dict[str, str] | None = None,
+    settings: dict[str, Any] | None = None,
+    web: Web | None = None,
     **options: Any,
 ) -> Result:
     """Run a program (and others beside it) as services for so many virtual seconds, then stop them.
 
     Args:
         during: awaited with the system, once everything has started, instead of the ``seconds``.
+        environment, settings, web: the variables of the environment, what the configuration says for
+            அமைப்பு, and who answers for other servers.
         limit: computing time after which an endless loop ends in the simulation, in real seconds.
         options: go to ``open_system``.
     """
@@ -170,7 +184,12 @@ def run_program(
     events = options.pop("events", None) or EventStream()
     events.listen(result.events.append, messages=False)
     plans = [
-        ServicePlan(name=f"சேவை{number}" if number else "சேவை", image=image_of(one), as_script=as_script)
+        ServicePlan(
+            name=f"சேவை{number}" if number else "சேவை",
+            image=image_of(one),
+            as_script=as_script,
+            settings=settings or {},
+        )
         for number, one in enumerate((text, *more))
     ]
 
@@ -181,7 +200,7 @@ def run_program(
     async def scenario() -> None:
         try:
             async with open_system(
-                ports_of(console, seed=seed),
+                ports_of(console, seed=seed, environment=environment, web=web),
                 plans,
                 events=events,
                 random=lambda: 0.5,

@@ -21,7 +21,7 @@ class JournalBusyError(JournalError):
     def __init__(self, path: str, process: str) -> None:
         super().__init__(
             path,
-            f"இந்தப் பதிவேட்டை வேறொரு செயலகம் ({process or '?'}) பயன்படுத்துகிறது; அதை நிறுத்திய பின் தொடங்கவும்,"
+            f"இந்தப் பதிவேட்டை வேறொரு செயல்முறை ({process or '?'}) பயன்படுத்துகிறது; அதை நிறுத்திய பின் தொடங்கவும்,"
             " அல்லது வேறு கோப்பைக் குறிப்பிடவும்",
             f"this journal is in use by another process ({process or '?'}); stop that one first, or name"
             " another file",

@@ -33,6 +33,8 @@ from etamil_actors.vm.values import Value
 
 if TYPE_CHECKING:
     from etamil_actors.actors.locks import Lock
+    from etamil_actors.actors.programs.databases_leases import Lent
+    from etamil_actors.actors.programs.responses import Answer
     from etamil_actors.actors.programs.service import RunningService
     from etamil_actors.actors.programs.tasks import Task
 
@@ -47,6 +49,7 @@ class Activity:
     """See the top of the file. ``kind`` tells what it is, for words that depend on it."""
 
     __slots__ = (
+        "actor",
         "budget",
         "children",
         "cleanups",
@@ -56,11 +59,13 @@ class Activity:
         "idle",
         "is_stopping",
         "last_taken",
+        "lent",
         "locks",
         "machine",
         "me",
         "name",
         "request",
+        "said",
         "service",
         "taken",
         "trace",
@@ -79,12 +84,16 @@ class Activity:
         """இது: the agent whose activity it is."""
         self.request: Any = None
         """The request at hand, where there is one."""
+        self.said: Answer | None = None
+        """What the program has answered to it so far."""
         self.budget = inf
         """Seconds that one entry into program code may compute."""
         self.deadline = inf
         """When whoever waits for it stops waiting."""
-        self.trace: object = None
-        """The trace context that travels on with what it sends."""
+        self.trace = ""
+        """The trace context that travels on with what it sends, as ``traceparent`` has it; empty: none."""
+        self.actor = ""
+        """The place in the tree of the job or task that it is."""
         self.idle: trio.CancelScope | None = None
         """Around its wait for a message."""
         self.is_stopping = False
@@ -96,6 +105,8 @@ class Activity:
         self.held: dict[Delivery, None] | None = None
         """What it handles for the length of a block or a turn."""
         self.locks: list[Lock] | None = None
+        self.lent: Lent | None = None
+        """Connections of databases that it has, once it has had one."""
         self.cleanups: list[Callable[[bool], Any]] | None = None
         """Called at the end, last first, with whether it ended well; may answer a coroutine."""
 
@@ -162,9 +173,21 @@ class Activity:
         finally:
             machine, self.machine = self.machine, None
             if machine is not None:
-                self.service.give_back_machine(machine)
+                self.service.give_back_clean(machine)
         if failure is not None:
             raise failure
+
+    @property
+    def path(self) -> str:
+        """Its place in the tree, for whoever tells of it."""
+        if self.actor:
+            return self.actor
+        service = self.service
+        if self.me is not None and self.me.reference is not None:
+            return str(self.me.reference.path)
+        if self.request is not None and self.request.route is not None:
+            return f"{service.path}/routes/{self.request.route.place}"
+        return service.path
 
     @property
     def place(self) -> str | None:
@@ -179,7 +202,8 @@ class Activity:
             word = WORDS.get(effect.key)
             if word is None:
                 raise Fault("not_provided", name=tamil_of(effect.key))
-            if self.service.system.slicer.is_turn_over():
+            slicer = self.service.system.slicer
+            if slicer.virtual and slicer.is_turn_over():
                 self.wait(_a_turn_for_others())
             answer = word(self, *effect.arguments)
         else:
@@ -229,7 +253,12 @@ class Activity:
     @property
     def holds_something(self) -> bool:
         """Is there anything to give back at its end?"""
-        return bool(self.children or self.taken or self.locks or self.cleanups or self.machine)
+        return self.owes_something or self.machine is not None
+
+    @property
+    def owes_something(self) -> bool:
+        """Does its end take more than to give back the machine?"""
+        return bool(self.children or self.taken or self.locks or self.cleanups)
 
     def took(self, delivery: Delivery) -> None:
         """It received this and has to settle it."""

@@ -160,6 +160,6 @@ def _unknown(name: str) -> Fault:
 def _ended_with_the_process() -> Fault:
     return Fault(
         "cancelled",
-        tamil="கடைசி முயற்சியின்போது செயலகம் நின்றுபோனது",
+        tamil="கடைசி முயற்சியின்போது செயல்முறை நின்றுபோனது",
         english="the process ended during the last try",
     )

@@ -16,10 +16,12 @@ empty, runs once and dies.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import setcontext
 from typing import Final
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from etamil_actors.vm.number import program_context
 from etamil_actors.vm.values import Value
 
 KEPT: Final = 64
@@ -67,7 +69,7 @@ class Stock:
         here = getcurrent()
         if not self._waiting:
             if here is not self._home:
-                return greenlet(_run_once)
+                return greenlet(_run_alone)
             self._make()
         taken = self._waiting.pop()
         taken.parent = here
@@ -84,7 +86,14 @@ class Stock:
         self._waiting.append(made)
 
 
+def _run_alone(errand: Errand) -> Over:
+    setcontext(program_context())
+    return _run_once(errand)
+
+
 def _run_errands() -> None:
+    # A greenlet has context variables of its own, so this is set once for all its programs.
+    setcontext(program_context())
     answer: Over | None = None
     while True:
         answer = _run_once(getcurrent().parent.switch(answer))

@@ -321,13 +321,14 @@ class ConsumingJob(JobBehaviour):
 # ---- jobs that the program declares ---------------------------------------------------
 
 
-def declared_specs(service: RunningService) -> list[ActorSpec]:
-    """The actors of the jobs that the program has declared, in the order of the program.
+def declared_specs(service: RunningService) -> list[tuple[ActorSpec, bool]]:
+    """The actors of the jobs that the program has declared, in the order of the program; and whether it is
+    one that runs in one process only, where several serve the same.
 
     Raises:
         Fault: an option has no sense, or a name is used twice.
     """
-    specs: list[ActorSpec] = []
+    specs: list[tuple[ActorSpec, bool]] = []
     names: dict[str, int] = {}
     program = service.image.program
     for number, row in enumerate(program.declared):
@@ -351,7 +352,8 @@ def declared_specs(service: RunningService) -> list[ActorSpec]:
         if handle is not None and handle.outcome.is_over:
             continue  # it was stopped before it was started
         for instance in range(1, plan.instances + 1):
-            specs.append(_spec(service, plan, row.unit, row.takes, instance, handle))
+            spec = _spec(service, plan, row.unit, row.takes, instance, handle)
+            specs.append((spec, plan.schedule is not None or plan.singleton))
         if handle is not None:
             handle.expected = plan.instances
     return specs

@@ -7,30 +7,58 @@ are needed, and kept for the next activity when one has ended; ``Template.pour``
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
-from etamil_actors.actors.programs import agents, channels, log, requests, sharing, tasks, times, world
+from etamil_actors.actors.programs import (
+    agents,
+    caches,
+    channels,
+    databases,
+    databases_statements,
+    live,
+    log,
+    requests,
+    resilience,
+    serving,
+    settings,
+    sharing,
+    tasks,
+    times,
+    tokens,
+    validation,
+    watching,
+    web,
+    world,
+)
 from etamil_actors.actors.programs.activity import Activity
 from etamil_actors.actors.programs.jobs import Job, Start, declared_specs
+from etamil_actors.actors.programs.routes import Route, declared_routes
 from etamil_actors.actors.programs.tasks import Status
 from etamil_actors.actors.programs.world import ServiceWorld
 from etamil_actors.actors.restart import Exit, Restart, Strategy
 from etamil_actors.actors.supervisor import DynamicSpec, DynamicSupervisor, SupervisorSpec
 from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, InternalError
 from etamil_actors.vm.convert import text_of
+from etamil_actors.vm.log_line import SECRETS
 from etamil_actors.vm.machine import Image, Machine
 from etamil_actors.vm.template import Template
 from etamil_actors.vm.values import Value
 
 if TYPE_CHECKING:
     from etamil_actors.actors.journal.jobs import StoredJob
+    from etamil_actors.actors.programs.databases_statements import Opened
+    from etamil_actors.actors.programs.serving import Handler
     from etamil_actors.actors.programs.system import System
 
-VOCABULARY: Final = (agents, channels, log, requests, sharing, tasks, times, world)
+VOCABULARY: Final = (
+    agents, caches, channels, databases, databases_statements, live, log, requests, resilience, serving,
+    settings, sharing, tasks, times, tokens, validation, watching, web, world,
+)  # fmt: skip
 """Every module enters its words when it is imported; a service knows all of them."""
 
 PRELUDE_SECONDS: Final = 60.0
@@ -47,13 +75,33 @@ POOLED: Final = 256
 class RunningService:
     """See the top of the file."""
 
-    def __init__(self, system: System, name: str, image: Image, *, as_script: bool = False) -> None:
+    def __init__(
+        self,
+        system: System,
+        name: str,
+        image: Image,
+        *,
+        as_script: bool = False,
+        as_whole: bool = False,
+        prelude_per_request: bool = False,
+        settings: Mapping[str, Value] | None = None,
+    ) -> None:
         self.system = system
         self.name = name
         self.image = image
         self.as_script = as_script
+        self.as_whole = as_whole
+        """Answer requests at ``/`` by running all of the program, as 2.0 does without routes."""
+        self.prelude_per_request = prelude_per_request
+        """Run the top level before each request, as 2.0 does."""
+        self.settings = settings or {}
+        """What the configuration says for அமைப்பு."""
         self.path = f"/root/{name}"
-        self.world = ServiceWorld(system.ports, self.warn)
+        self.least_logged = 0
+        """The rank of the least level that is logged."""
+        self.secrets = SECRETS
+        """Which names of fields are not shown in the log."""
+        self.world = ServiceWorld(system.ports, self.warn, system.auth)
         self.template: Template | None = None
         self.declared: dict[int, tuple[Value, ...]] = {}
         """What the top level declared, by the number of the declaration, with its options."""
@@ -65,8 +113,26 @@ class RunningService:
         """One-time jobs that have failed too often, for as long as the process lives."""
         self.interrupted: list[StoredJob] = []
         """Durable jobs in the journal that are to go on when the top level has run."""
+        self.handlers: list[Handler] = []
+        """Routes that the top level gave a function, in its order."""
+        self.routes: list[Route] = []
+        """What answers requests, once the top level has run."""
+        self.address: tuple[str, int] | None = None
+        """Where the program wants to be served."""
+        shared = image.program.shared
+        self.answer_places = {
+            name: place for place, name in enumerate(shared) if name.startswith("response_")
+        }
+        """The variables of 2.0 that hold an answer, where the program uses them, and their places."""
+        self.default_pool: Value = None
+        """What உறவு_தொடர்பு has made."""
+        self.opened: dict[str, Opened] = {}
+        """Connections of 2.0 that the top level has opened, by handle: every activity begins with them."""
+        self._empty: Template | None = None
         self._places = 0
         self._pool: list[Machine] = []
+        self._clean: list[Machine] = []
+        """Those that begin with the template's state already."""
         self._branches: dict[str, DynamicSupervisor] = {}
 
     def warn(self, text: str) -> None:
@@ -84,16 +150,39 @@ class RunningService:
         """A machine on which nothing has run yet."""
         return Machine(self.image, self.world, _nobody)
 
+    def _used_or_new(self) -> Machine:
+        pool = self._pool or self._clean
+        return pool.pop() if pool else self.new_machine()
+
     def take_machine(self) -> Machine:
         """A machine whose globals are the template's."""
         template = self.template
         if template is None:
             raise InternalError("an activity before the prelude has ended")
+        if self._clean:
+            return self._clean.pop()
         return self.pour(template)
+
+    def take_machine_with(self, given: Sequence[tuple[int, Value]]) -> Machine:
+        """A machine whose globals are the template's, but for some that are given."""
+        template = self.template
+        if template is None:
+            raise InternalError("an activity before the prelude has ended")
+        machine = self._used_or_new()
+        template.pour_with(machine, given)
+        return machine
+
+    def take_machine_before_prelude(self, given: Sequence[tuple[int, Value]]) -> Machine:
+        """A machine as it is before the top level runs, but for some variables that are given."""
+        machine = self._used_or_new()
+        if self._empty is None:
+            self._empty = Template(self.new_machine())
+        self._empty.pour_with(machine, given)
+        return machine
 
     def continue_from(self, other: Machine) -> Machine:
         """A machine whose globals are copies of those that another has now."""
-        machine = self._pool.pop() if self._pool else self.new_machine()
+        machine = self._used_or_new()
         if self.template is None:  # the prelude starts something
             Template(other).pour(machine)
         else:
@@ -102,16 +191,25 @@ class RunningService:
 
     def pour(self, state: Template) -> Machine:
         """A machine that begins with this state."""
-        machine = self._pool.pop() if self._pool else self.new_machine()
+        machine = self._used_or_new()
         state.pour(machine)
         return machine
+
+    def give_back_clean(self, machine: Machine) -> None:
+        """The same, and what the activity has left in its variables is forgotten now and not with the next:
+        that may be much, and the next may never come."""
+        self.give_back_machine(machine)
+        if self.template is not None and self._pool and self._pool[-1] is machine:
+            self._pool.pop()
+            self.template.pour(machine)
+            self._clean.append(machine)
 
     def give_back_machine(self, machine: Machine) -> None:
         """An activity has ended; its machine may serve the next."""
         machine.performer = _nobody
         if self.world.is_dirty:
             self.world.show()
-        if len(self._pool) < POOLED:
+        if len(self._pool) + len(self._clean) < POOLED:
             self._pool.append(machine)
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────────
@@ -149,6 +247,11 @@ class RunningService:
         return self.branch("agents")
 
     @property
+    def routes_branch(self) -> DynamicSupervisor:
+        """The supervisor of routes."""
+        return self.branch("routes")
+
+    @property
     def jobs(self) -> DynamicSupervisor:
         """The supervisor of jobs."""
         return self.branch("jobs")
@@ -165,6 +268,7 @@ class RunningService:
                 ActorSpec(name="closing", make=lambda: Closing(self)),
                 DynamicSpec(name="agents", intensity=MANY, period=1.0),
                 DynamicSpec(name="jobs", intensity=MANY, period=1.0),
+                DynamicSpec(name="routes", intensity=MANY, period=1.0),
                 ActorSpec(name="prelude", make=lambda: Prelude(self), start_within=limit),
                 ActorSpec(name="declared", make=lambda: (JobsOfScript if self.as_script else Jobs)(self)),
             ),
@@ -215,21 +319,51 @@ class Closing(Behaviour):
 
 
 class Jobs(Behaviour):
-    """Starts the jobs that the program declares."""
+    """Starts the jobs that the program declares, and its routes."""
 
     def __init__(self, service: RunningService) -> None:
         self.service = service
+        self._later: list[ActorSpec] = []
 
     async def on_start(self, actor: Actor) -> None:
         """Start them, in the order of the program, and go on with those that a crash has interrupted."""
         if self.service.system.leaving.is_set():
             return
-        for spec in declared_specs(self.service):
-            self.service.jobs.start_child_nowait(spec)
+        for spec, runs_once in declared_specs(self.service):
+            if runs_once and not self.service.system.is_first.is_set():
+                self._later.append(spec)
+            else:
+                self.service.jobs.start_child_nowait(spec)
+        self._start_routes()
         if self.service.interrupted:
             from etamil_actors.actors.programs.durable import resume_all
 
             resume_all(self.service)
+
+    async def work(self, actor: Actor) -> None:
+        """Start what runs in one process only, when it is this one."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._start_the_rest)
+            await actor.stopping.wait()
+            nursery.cancel_scope.cancel("the service ends")
+
+    async def _start_the_rest(self) -> None:
+        await self.service.system.is_first.wait()
+        while self._later:
+            self.service.jobs.start_child_nowait(self._later.pop(0))
+
+    def _start_routes(self) -> None:
+        service = self.service
+        service.routes = declared_routes(service)
+        branch = service.routes_branch
+        names: set[str] = set()
+        for route in service.routes:
+            if route.folder is None:
+                while route.place in names:  # of two routes with one path the later is the one that counts
+                    route.place += "#2"
+                names.add(route.place)
+                branch.start_child_nowait(route.spec())
+        service.system.routes_changed()
 
 
 class JobsOfScript(Behaviour):
@@ -269,7 +403,9 @@ class Prelude(Behaviour):
 
     async def _end_what_is_left(self) -> None:
         """Jobs and agents stand before the prelude in the tree, so those of an earlier one may outlive it."""
-        for branch in (self.service.jobs, self.service.agents):
+        for route in self.service.routes:  # even those that have no life now
+            route.end()
+        for branch in (self.service.routes_branch, self.service.jobs, self.service.agents):
             left = branch.children
             for reference in reversed(left):
                 reference.request_stop("the prelude begins again")
@@ -287,6 +423,10 @@ class Prelude(Behaviour):
 
     async def _run(self) -> None:
         service = self.service
+        service.handlers = []
+        if service.as_whole or service.prelude_per_request:  # it runs for each request, and not before
+            service.template = Template(service.new_machine())
+            return
         activity = Activity(service, service.name)
         machine = service.new_machine()
         activity.enter(machine)
@@ -303,6 +443,7 @@ class Prelude(Behaviour):
     async def on_stop(self, actor: Actor, exit: Exit) -> None:
         """The machines of this template are of no use to the next."""
         self.service._pool.clear()
+        self.service._clean.clear()
 
 
 def _nobody(effect: Any) -> Any:

@@ -41,6 +41,7 @@ from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.activity import CUT_SECONDS, Activity
 from etamil_actors.actors.programs.agents import AgentBehaviour
 from etamil_actors.actors.programs.jobs import JobBehaviour
+from etamil_actors.actors.programs.routes import RouteBehaviour
 from etamil_actors.actors.programs.service import Closing
 from etamil_actors.actors.programs.tasks import TaskBehaviour
 from etamil_actors.actors.restart import Cut
@@ -63,6 +64,9 @@ REPORT_SECONDS: Final = 5.0
 
 QUIET_SECONDS: Final = 2.0
 """How long agents that keep each other busy are waited for, when all that waited before is handled."""
+
+IDLE_SECONDS: Final = 1.0
+"""How long a route without requests may take to end."""
 
 GIVEN_UP_SECONDS: Final = CUT_SECONDS + 6.0
 """What was cut has இறுதியில் blocks and children, which take a little; after so long it is stuck."""
@@ -162,6 +166,7 @@ class Shutdown:
     async def run(self) -> None:
         """Take every step."""
         deeds: dict[str, Callable[[], Awaitable[None]]] = {
+            "requests": self._end_routes,
             "jobs": self._end_jobs,
             "tasks": self._end_tasks,
             "agents": self._end_agents,
@@ -181,6 +186,8 @@ class Shutdown:
     async def _take(self, step: Step, deed: Callable[[], Awaitable[None]] | None) -> None:
         self._running, self._activities = {}, {}
         until = after(self._seconds[step.key])
+        if step.key == "requests":
+            self._wait_for(actor for actor in self._children("routes") if _is_answering(actor))
         for one in (*self._hooks.get(step.key, ()), deed):
             if one is not None and not await self._is_done(one, until):
                 if not self._running and not self._is_hurried:
@@ -197,6 +204,19 @@ class Shutdown:
         return not self._scope.cancelled_caught
 
     # ── the steps ────────────────────────────────────────────────────────────────────────────────
+
+    async def _end_routes(self) -> None:
+        """No request comes any more, and those at work finish in the time of the step."""
+        routes = self._children("routes")
+        idle = [actor for actor in routes if not _is_answering(actor)]
+        self._wait_for(actor for actor in routes if _is_answering(actor))
+        for actor in routes:
+            actor.reference.request_stop(REASON)
+        # Those that have nothing to do need a moment to end, and no more, even when the time is over.
+        with trio.CancelScope(shield=True, deadline=after(IDLE_SECONDS)):
+            for actor in idle:
+                await actor.wait_gone()
+        await self._all_gone()
 
     async def _end_jobs(self) -> None:
         await self._end_branch("jobs")
@@ -249,6 +269,7 @@ class Shutdown:
         await self._empty_channels()  # a நிறுத்தும்போது block may have made one
         if self.system.journal is not None:
             await self.system.journal.flush()
+        await self.system.keeper.close()
 
     # ── all of one kind ──────────────────────────────────────────────────────────────────────────
 
@@ -351,6 +372,12 @@ class Shutdown:
             self._say(f"இன்னும் ஓடுவது ({step.tamil}): {shown}", f"still running ({step.english}): {shown}")
 
 
+def _is_answering(actor: Actor) -> bool:
+    """Is it a route that has requests at work or in line?"""
+    behaviour = actor.behaviour
+    return isinstance(behaviour, RouteBehaviour) and bool(behaviour.route.running or behaviour.route.line)
+
+
 def _was_not_asked_for(exit: Cut) -> bool:
     return exit.reason != "பணி_நிறுத்து"
 
@@ -367,6 +394,8 @@ def _activity_of(actor: Actor) -> Activity | None:
             return behaviour.activity
         case TaskBehaviour() as behaviour:
             return behaviour.task.activity
+        case RouteBehaviour() as behaviour:
+            return next(iter(behaviour.route.running), None)
     return None
 
 

@@ -2,6 +2,7 @@
 
 ```
 /root
+├─ resources      keeps what is opened for all: pools, bridges (keeper.py)
 └─ <service>      tasks → closing → agents → jobs → prelude → declared      rest_for_one
 ```
 
@@ -18,17 +19,23 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
+from etamil_actors.actors.actor import ActorSpec
+from etamil_actors.actors.auth.authority import Authority
+from etamil_actors.actors.behaviour import Spec
+from etamil_actors.actors.caches.base import CacheBook
 from etamil_actors.actors.channels.base import JOURNAL, ChannelSettings
 from etamil_actors.actors.channels.book import ChannelBook
 from etamil_actors.actors.channels.letters import MemoryLetters
 from etamil_actors.actors.events import Event, EventStream
 from etamil_actors.actors.locks import LockBook
 from etamil_actors.actors.programs.agents import AgentHandle
+from etamil_actors.actors.programs.keeper import NAME, Keeping, ResourceKeeper
+from etamil_actors.actors.programs.route_options import HANDLER_SECONDS
 from etamil_actors.actors.programs.service import RunningService
 from etamil_actors.actors.programs.slices import Slicer
 from etamil_actors.actors.programs.world import Ports, Threads
@@ -38,9 +45,15 @@ from etamil_actors.errors import Fault, InternalError
 from etamil_actors.vm.machine import Image
 from etamil_actors.vm.values import Value
 
+KEEPING_SECONDS = 20.0
+"""How long everything that is opened may take to close."""
+
 if TYPE_CHECKING:
     from etamil_actors.actors.journal.jobs import StoredJob
     from etamil_actors.actors.journal.store import Journal
+    from etamil_actors.ports.auth import AuthSettings
+    from etamil_actors.ports.databases import PoolSettings
+    from etamil_actors.ports.telemetry import Numbers, Tracer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +62,12 @@ class ServicePlan:
 
     name: str
     image: Image
+    as_whole: bool = False
+    """Answer requests at ``/`` by running all of the program; nothing of it runs at the start."""
+    prelude_per_request: bool = False
+    """Run the top level before each request, as 2.0 does."""
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    """What the configuration says for அமைப்பு."""
     as_script: bool = False
     """Run as ``run`` runs it: declared jobs are not started, and it is over when its jobs are done."""
 
@@ -65,17 +84,33 @@ class System:
         configured: Mapping[str, Mapping[str, Value]] | None = None,
         journal: str | None = None,
         has_console: bool = False,
+        databases: Mapping[str, PoolSettings] | None = None,
+        auth: AuthSettings | None = None,
     ) -> None:
         self.ports = ports
         self.slicer = slicer
         self.has_console = has_console
         self.threads = Threads(ports.is_simulated)
         self.events = events if events is not None else EventStream()
+        self.keeper = ResourceKeeper(self.events)
+        """Who keeps what is opened for all services."""
+        if ports.web is not None:
+            ports.web.keep(self.keeper)
+        self.databases = databases or {}
+        """What the configuration says of databases, by name."""
+        self.auth = Authority(auth, web=lambda: ports.web, tell=self.keeper.tell)
+        """Who may come in: tokens, keys, roles."""
+        self.numbers: Numbers | None = None
+        """What programs count, where somebody reads it."""
+        self.tracer: Tracer | None = None
+        """Where spans go, if anywhere."""
         self.letters = MemoryLetters()
         """Messages of channels in memory that nobody will handle."""
         self.channels = ChannelBook(self.events, self.letters, configured)
         self.channels.add_transport(JOURNAL, _no_journal)
         self.locks = LockBook()
+        self.caches = CacheBook()
+        """The caches that programs have made; each has a ``name`` and ``facts()``."""
         self.values: dict[str, Value] = {}
         """What was registered by name for all services."""
         self.agents: dict[str, AgentHandle] = {}
@@ -83,6 +118,15 @@ class System:
         self.services: dict[str, RunningService] = {}
         self.journal: Journal | None = None
         """Where durable things are kept; opened when the first program asks for it."""
+        self.handler_seconds = HANDLER_SECONDS
+        """How long a request may take, where its route says nothing."""
+        self.is_first = trio.Event()
+        """Set when it is this process, of those that serve the same, that runs what may run once only."""
+        self.is_first.set()
+        self.goodbye = trio.Event()
+        """Set when streams and WebSockets are to say goodbye."""
+        self.on_routes: Callable[[], None] | None = None
+        """Is told when the routes of a service have changed."""
         self._journal_path = journal
         self._opened = AsyncExitStack()
         self.status = 0
@@ -169,6 +213,11 @@ class System:
         if self.events.on_life:
             self.events.life(event)
 
+    def routes_changed(self) -> None:
+        """A service has other routes now."""
+        if self.on_routes is not None:
+            self.on_routes()
+
     def leave(self, status: int) -> None:
         """வெளியேறு: take everything down in order, and end with this status."""
         if not self.leaving.is_set():
@@ -187,10 +236,13 @@ async def open_system(
     journal: str | None = None,
     has_console: bool = False,
     budget: float = 0.0,
-    opening: Callable[[System], None] | None = None,
+    databases: Mapping[str, PoolSettings] | None = None,
+    auth: AuthSettings | None = None,
+    opening: Callable[[System], Sequence[Spec] | None] | None = None,
 ) -> AsyncIterator[System]:
     """Run services for the length of a block. ``budget`` is the computing time of all together, if not 0;
-    ``opening`` is given the system before anything starts.
+    ``opening`` is given the system before anything starts, and answers who else stands in the tree: the
+    last to be started, and the first to be stopped.
 
     Raises:
         StartError: something did not start, so nothing runs.
@@ -198,23 +250,39 @@ async def open_system(
     """
     with Slicer(virtual=ports.is_simulated, limit=budget or 10.0, budget=budget) as slicer:
         system = System(
-            ports, slicer, events=events, configured=channels, journal=journal, has_console=has_console
+            ports,
+            slicer,
+            events=events,
+            configured=channels,
+            journal=journal,
+            has_console=has_console,
+            databases=databases,
+            auth=auth,
         )
         for plan in plans:
-            service = RunningService(system, plan.name, plan.image, as_script=plan.as_script)
+            service = RunningService(
+                system,
+                plan.name,
+                plan.image,
+                as_script=plan.as_script,
+                as_whole=plan.as_whole,
+                prelude_per_request=plan.prelude_per_request,
+                settings=plan.settings,
+            )
             system.services[plan.name] = service
-        if opening is not None:
-            opening(system)
-        async with run_system(system, random):
+        others = opening(system) if opening is not None else None
+        async with run_system(system, random, others or ()):
             yield system
 
 
 @asynccontextmanager
-async def run_system(system: System, random: Callable[[], float] | None = None) -> AsyncIterator[None]:
-    """Run the services of a system for the length of a block. Raises: as ``open_system``."""
-    root = SupervisorSpec(
-        name="root", children=tuple(service.spec() for service in system.services.values())
-    )
+async def run_system(
+    system: System, random: Callable[[], float] | None = None, others: Sequence[Spec] = ()
+) -> AsyncIterator[None]:
+    """Run the services of a system, and others, for the length of a block. Raises: as ``open_system``."""
+    services = (service.spec() for service in system.services.values())
+    resources = ActorSpec(name=NAME, make=lambda: Keeping(system.keeper), shutdown=KEEPING_SECONDS)
+    root = SupervisorSpec(name="root", children=(resources, *services, *others))
     try:
         async with open_tree(root, system.events, random) as tree:
             system.opened(tree)

@@ -17,9 +17,13 @@ import trio
 from etamil_actors.actors.programs.words import deed
 from etamil_actors.errors import Fault, OutputClosed
 from etamil_actors.ports import Clock, Console, Environment, Files, Programs, Random
+from etamil_actors.ports.databases import Databases
+from etamil_actors.ports.redis import RedisServers
+from etamil_actors.ports.web import Web
 from etamil_actors.vm import effects
 
 if TYPE_CHECKING:
+    from etamil_actors.actors.auth.authority import Authority
     from etamil_actors.actors.programs.activity import Activity
 
 THREADS: Final = 8
@@ -36,13 +40,16 @@ class Ports:
     random: Random
     environment: Environment
     programs: Programs
+    databases: Databases | None = None
+    redis: RedisServers | None = None
+    web: Web | None = None
     is_simulated: bool = False
 
 
 class ServiceWorld:
     """What the machines of a service have of the world without waiting (``vm/world.py``)."""
 
-    def __init__(self, ports: Ports, warn: Callable[[str], None]) -> None:
+    def __init__(self, ports: Ports, warn: Callable[[str], None], auth: Authority) -> None:
         self.ports = ports
         self.warn = warn
         self.random_bytes = ports.random.bytes
@@ -51,6 +58,8 @@ class ServiceWorld:
         self.budget: Any = None
         self.keys: dict[str, bytes] = {}
         """Keys made for this process, where none was configured."""
+        self.has_role = auth.roles.has
+        self.passwords = auth.settings.passwords
         self.is_dirty = False
         """Was anything written that nobody has seen yet?"""
 

@@ -1,0 +1,3 @@
+"""Words of settings and of containers of parts (EXTENSIONS §10)."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""xtype_சரிபார் (EXTENSIONS §10)."""
+
+from __future__ import annotations

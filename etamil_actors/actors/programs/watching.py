@@ -1,0 +1,3 @@
+"""Words that count, time and trace (EXTENSIONS §10)."""
+
+from __future__ import annotations

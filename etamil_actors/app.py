@@ -20,31 +20,47 @@ or the tree gave up.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import trio
 
-from etamil_actors.actors.errors import StartError, TooManyRestartsError
+from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
+from etamil_actors.actors.errors import StartError, TooManyRestartsError, describe
 from etamil_actors.actors.events import EventStream
 from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.routes import is_whole
 from etamil_actors.actors.programs.shutdown import Shutdown
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
 from etamil_actors.actors.programs.words import WORDS
 from etamil_actors.actors.programs.world import Ports
+from etamil_actors.edge.addresses import AddressError
+from etamil_actors.edge.credentials import JwtSettings
+from etamil_actors.edge.settings import HttpSettings
 from etamil_actors.errors import BudgetSpent, Fault
-from etamil_actors.observe.lines import BAD, Lines
+from etamil_actors.leases import LocalLease
+from etamil_actors.observe.lines import BAD, NOTE, Lines
+from etamil_actors.ports.web import WebSettings
+from etamil_actors.resource_settings import ResourceSettings
+from etamil_actors.resources.web import SystemWeb
 from etamil_actors.script import SILENT, ScriptWorld, fault_text
-from etamil_actors.vm.machine import Image
+from etamil_actors.vm.log_line import RANKS, Secrets
+from etamil_actors.vm.machine import Image, allow_deep_calls
 
 if TYPE_CHECKING:
+    from etamil_actors.actors.behaviour import Spec
     from etamil_actors.actors.programs.activity import Activity
+    from etamil_actors.actors.programs.service import RunningService
+    from etamil_actors.edge.server import Edge
     from etamil_actors.language.program import Program
     from etamil_actors.ports import Clock
+    from etamil_actors.ports.web import Web
     from etamil_actors.vm.values import Value
 
 END_SECONDS: Final = 20.0
@@ -63,6 +79,8 @@ class Service(NamedTuple):
 
     name: str
     program: Program
+    settings: Mapping[str, Any] = {}
+    """What the configuration says for அமைப்பு."""
 
 
 class Plan(NamedTuple):
@@ -75,13 +93,25 @@ class Plan(NamedTuple):
     verbose: bool = False
     channels: Mapping[str, Mapping[str, Any]] = {}
     """What the configuration says of channels, by name."""
+    http: HttpSettings = HttpSettings()
+    jwt: JwtSettings | None = None
+    per_request: frozenset[str] = frozenset()
+    """Services whose top level runs before each request, as 2.0 does."""
+    child: int | None = None
+    """The number of this process, when it is one of several that serve the same."""
+    resources: ResourceSettings = ResourceSettings()
+    lease: str = ""
+    """The file whose lock tells which of several processes runs what may run once only."""
 
 
-Announce = Callable[[System], None]
+Announce = Callable[[System, Sequence[str], Callable[[str], object]], None]
+"""Is told what has started, the URLs at which it is served, and where the text goes that people read."""
+
+Ready = Callable[[], None]
 
 
 def know_words_that_start_a_server() -> None:
-    """Words of 2.0 that start the server or its tests do nothing: the process serves anyway."""
+    """Words of 2.0 that start the tests do nothing: they are run by a command of their own."""
     for key in SILENT:
         WORDS.setdefault(key, _do_nothing)
 
@@ -152,14 +182,45 @@ def end_at_once(status: int) -> NoReturn:
     os._exit(status)
 
 
+class UnderLease(Behaviour):
+    """Of several processes that serve the same, one runs what may run once only: who holds the lease."""
+
+    def __init__(self, system: System, path: str) -> None:
+        self._system = system
+        self._path = path
+
+    async def work(self, actor: Actor) -> None:
+        """Wait for the lease, and keep it for as long as this process lives. Raises: OSError."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hold)
+            await actor.stopping.wait()
+            nursery.cancel_scope.cancel("the process ends")
+
+    async def _hold(self) -> None:
+        async with LocalLease(self._path):
+            self._system.is_first.set()
+            await trio.sleep_forever()
+
+
 # ---- a process that serves ------------------------------------------------------------
 
 
 class Process:
     """From the start of the services to the exit status."""
 
-    def __init__(self, lines: Lines, *, end: Callable[[int], Any] = end_at_once) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        *,
+        end: Callable[[int], Any] = end_at_once,
+        ready: Ready | None = None,
+        leaves: Ready | None = None,
+    ) -> None:
+        """``ready`` is called when everything serves, ``leaves`` when a program wants the process to end."""
         self.lines = lines
+        self._leaves = leaves
+        self.edge: Edge | None = None
+        self._ready = ready
         self.events = EventStream()
         self.status = 0
         self._end = end
@@ -168,46 +229,126 @@ class Process:
         self._is_taken_down = trio.Event()
         self._signals = 0
 
-    async def live(
-        self,
-        plans: Sequence[ServicePlan],
-        ports: Ports,
-        journal: str,
-        announce: Announce,
-        channels: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
+    async def live(self, plan: Plan, ports: Ports, announce: Announce) -> None:
         """Run everything until it is to end, and take it down."""
+        plans = []
+        for one in plan.services:
+            image = Image(one.program)
+            plans.append(
+                ServicePlan(
+                    name=one.name,
+                    image=image,
+                    as_whole=is_whole(image),
+                    prelude_per_request=one.name in plan.per_request,
+                    settings=one.settings,
+                )
+            )
         self.events.listen(self.lines.hear, messages=False)
         try:
             with self._start:
                 async with open_system(
-                    ports, plans, events=self.events, channels=channels, journal=journal
+                    ports,
+                    plans,
+                    events=self.events,
+                    channels=plan.channels,
+                    journal=plan.journal,
+                    databases=plan.resources.databases,
+                    opening=lambda system: self._open_others(system, plan),
                 ) as system:
                     await self._serve(system, announce)
+        except AddressError as wrong:
+            self.status = 1
+            self.lines.say(wrong.tamil, wrong.english, BAD)
+        except Fault as wrong:
+            self.status = 1
+            self.lines.put(wrong.message, BAD)
         except StartError as failed:
             self.status = 1
             self._report_start(failed)
         except TooManyRestartsError as failed:
             self.status = 1
             self.lines.put(f"சேவை கைவிடப்பட்டது  (the process gives up)\n{failed}", BAD)
+        finally:
+            if self.edge is not None:
+                self.edge.close()
         ports.console.flush()
 
+    def _open_others(self, system: System, plan: Plan) -> Sequence[Spec]:
+        """What stands in the tree beside the services. Raises: AddressError, Fault."""
+        others: list[Spec] = []
+        self._watch(system, plan)
+        if plan.lease:
+            system.is_first = trio.Event()
+            others.append(ActorSpec(name="lease", make=lambda: UnderLease(system, plan.lease)))
+        return [*others, *self._open_edge(system, plan)]
+
+    def _watch(self, system: System, plan: Plan) -> None:
+        """Who logs what. Raises: Fault ``config``."""
+        log, secrets = plan.resources.log, Secrets(plan.resources.log.mask)
+        for name, service in system.services.items():
+            level = "debug" if plan.verbose else log.levels.get(name, log.level)
+            service.least_logged, service.secrets = RANKS[level], secrets
+
+    def _open_edge(self, system: System, plan: Plan) -> Sequence[Spec]:
+        if not plan.http.bind and not any(map(_answers_requests, system.services.values())):
+            return ()
+        from etamil_actors.edge.server import Edge
+        from etamil_actors.language.romanise import romanise
+
+        self.edge = edge = Edge(
+            system,
+            plan.http,
+            name=plan.title,
+            jwt=plan.jwt,
+            reuse_port=plan.child is not None,
+            write_access=_write_error,
+            has_terminal=sys.stderr.isatty(),
+            ascii_name=romanise,
+            warn=self.lines.say,
+            report=self._report_request,
+        )
+        edge.bind()
+        return (edge.spec(),)
+
+    def _report_request(self, problem: BaseException, request: str) -> None:
+        head = f"கோரிக்கை {request}: இயக்கியின் பிழை  (request {request}: a mistake of the runtime)"
+        self.lines.put(f"{head}: {describe(problem)}", BAD)
+        if self.lines.verbose:
+            self.lines.put("".join(traceback.format_exception(problem)))
+
+    def _write_start(self, text: str) -> None:
+        """What has started is told at once, and before all else."""
+        if self.lines.as_json:
+            for line in text.splitlines():
+                self.lines.put(line, NOTE, "process.started")
+        else:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
     async def _serve(self, system: System, announce: Announce) -> None:
-        lines = self.lines
+        lines, edge = self.lines, self.edge
         lines.is_starting = False
         lines.watch({MAILBOXES: system.tree.dead_letters.count, CHANNELS: system.letters.count})
-        self._shutdown = shutdown = Shutdown(system, lines.say)
+        hooks = edge.hooks() if edge is not None else None
+        seconds = {"notice": edge.settings.drain_delay + 1.0} if edge is not None else None
+        self._shutdown = shutdown = Shutdown(system, lines.say, hooks=hooks, seconds=seconds)
         if not system.leaving.is_set():
             try:
-                announce(system)
+                announce(system, edge.urls if edge is not None else (), self._write_start)
             except OSError:  # nobody reads it any more; the services run all the same
                 _forget_stderr()
+        if self._ready is not None:
+            self._ready()
         await system.leaving.wait()
+        if self._leaves is not None and not self._signals:
+            self._leaves()
         lines.say("நிறுத்தப்படுகிறது", "stopping")
         lines.look()
         # What is left in channels is told by the shutdown itself, by name.
         lines.watch({MAILBOXES: system.tree.dead_letters.count})
         await shutdown.run()
+        if edge is not None:
+            edge.cut()
         self._is_taken_down.set()
         lines.look()
         self.status = shutdown.status()
@@ -216,6 +357,8 @@ class Process:
             lines.say("வலிந்து முடிக்கப்படுகிறது", "ended by force", BAD)
             await lines.flush()
             self._end(self.status)
+        if edge is not None and edge.access_log is not None:
+            await edge.access_log.flush()
         if shutdown.is_clean:
             lines.say("எல்லாம் ஒழுங்காக நின்றது", "everything has stopped in order")
 
@@ -263,22 +406,47 @@ class Process:
         if isinstance(problem, Fault):
             name = first.actor.split("/")[2] if first.actor.count("/") > 1 else first.actor
             self.lines.put(f"{name}: தொடங்கவில்லை  (did not start)\n{fault_text(problem)}", BAD)
+        elif isinstance(problem, AddressError):
+            self.lines.say(problem.tamil, problem.english, BAD)
         else:
             self.lines.put(str(failed), BAD)
 
 
-def serve(plan: Plan, announce: Announce) -> int:
-    """Run services until they are to end; answers the exit status. ``announce`` tells what has started."""
+def _answers_requests(service: RunningService) -> bool:
+    declared = service.image.program.declared
+    return service.as_whole or any(row.kind in ("route", "handler") for row in declared)
+
+
+def serve(
+    plan: Plan, announce: Announce, ready: Ready | None = None, leaves: Ready | None = None
+) -> int:
+    """Run services until they are to end; answers the exit status. ``announce`` tells what has started,
+    ``ready`` is called when everything serves, and ``leaves`` when a program wants the process to end."""
     know_words_that_start_a_server()
-    return trio.run(_serve, plan, announce)
+    _allow_many_files()
+    allow_deep_calls()
+    return trio.run(_serve, plan, announce, ready, leaves)
 
 
-async def _serve(plan: Plan, announce: Announce) -> int:
+def _allow_many_files() -> None:
+    """Every connection is a file; the usual limit is for people at a shell."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def _serve(plan: Plan, announce: Announce, ready: Ready | None, leaves: Ready | None) -> int:
+    has_people = sys.stderr.isatty()
+    log = plan.resources.log
     lines = Lines(
-        _write_error, fault_text=fault_text, verbose=plan.verbose, colours=sys.stderr.isatty()
+        _write_error,
+        fault_text=fault_text,
+        verbose=plan.verbose,
+        colours=has_people,
+        as_json=log.format == "json" or (log.format == "auto" and not has_people),
+        level=log.level,
     )
-    process = Process(lines)
-    plans = [ServicePlan(name=one.name, image=Image(one.program)) for one in plan.services]
+    process = Process(lines, ready=ready, leaves=leaves)
     has_terminal = sys.stdin is not None and sys.stdin.isatty()
     ending, others = ((*ENDING, *RELOADING), ()) if has_terminal else (ENDING, RELOADING)
     with Signals(end_at_once, ending, others).heard() as signals:
@@ -286,7 +454,7 @@ async def _serve(plan: Plan, announce: Announce) -> int:
             nursery.start_soon(lines.run)
             nursery.start_soon(process.obey, signals)
             nursery.start_soon(process.watch_the_end)
-            await process.live(plans, system_ports(), plan.journal, announce, plan.channels)
+            await process.live(plan, system_ports(plan.resources), announce)
             await lines.flush()
             nursery.cancel_scope.cancel("the process has ended")
     return process.status
@@ -308,20 +476,30 @@ def _forget_stderr() -> None:
     os.close(nowhere)
 
 
-def system_ports() -> Ports:
+def system_ports(settings: ResourceSettings | None = None) -> Ports:
     """The world as it is."""
     from etamil_actors.script import system_world
 
-    return ports_of(system_world())
+    return ports_of(system_world(), settings)
 
 
-def ports_of(world: ScriptWorld, *, is_simulated: bool = False) -> Ports:
+def ports_of(
+    world: ScriptWorld, settings: ResourceSettings | None = None, *, is_simulated: bool = False
+) -> Ports:
     """The ports of a script's world, as services take them."""
     clock: Clock = world.clock
     if is_simulated:
         from etamil_actors.testing import VirtualClock
 
         clock = VirtualClock(int(world.clock.wall()))
+    web_settings = settings.web if settings is not None else WebSettings()
+    web: Web
+    if is_simulated:
+        from etamil_actors.resources.web.simulated import SimulatedWeb
+
+        web = SimulatedWeb(settings=web_settings)
+    else:
+        web = SystemWeb(web_settings, world.variables.get)
     return Ports(
         console=world.console,
         files=world.files,
@@ -329,5 +507,6 @@ def ports_of(world: ScriptWorld, *, is_simulated: bool = False) -> Ports:
         random=world.random,
         environment=world.variables,
         programs=world.programs,
+        web=web,
         is_simulated=is_simulated,
     )

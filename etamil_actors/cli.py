@@ -29,16 +29,26 @@ BROKEN_PIPE = 141
 
 
 class Option:
-    """One option of a command. ``value`` names what follows it; "" for a mere switch."""
+    """One option of a command. ``value`` names what follows it, a number or with ``is_text`` a text that
+    may be given again; "" for a mere switch."""
 
-    __slots__ = ("default", "english", "tamil", "value", "word")
+    __slots__ = ("default", "english", "is_text", "tamil", "value", "word")
 
-    def __init__(self, word: str, tamil: str, english: str, value: str = "", default: int = 0) -> None:
+    def __init__(
+        self,
+        word: str,
+        tamil: str,
+        english: str,
+        value: str = "",
+        default: int = 0,
+        is_text: bool = False,
+    ) -> None:
         self.word = word
         self.tamil = tamil
         self.english = english
         self.value = value
         self.default = default
+        self.is_text = is_text
 
     @property
     def form(self) -> str:
@@ -82,14 +92,21 @@ COMMANDS = (
         "up", "[config.yaml | FILE.qmz]",
         "அமைப்புக் கோப்பு குறிப்பிடும் சேவைகளை, அல்லது ஒரு நிரலை, சரிபார்த்துத் தொடங்கும்; Ctrl-C, SIGTERM அல்லது "
         "வெளியேறு வரும் வரை ஓடும்; பின் ஒழுங்காக நிறுத்தும். இரண்டாம் Ctrl-C ஓடுவதைத் துண்டிக்கும், மூன்றாவது உடனே "
-        "முடிக்கும். முடிவு நிலை: எல்லாம் ஒழுங்காக நின்றால் 0, வெளியேறு(n) என்றால் n, எதையாவது துண்டிக்க நேர்ந்தால் 1. "
-        "(இந்தப் பதிப்பு HTTP கோரிக்கைகளுக்கு இன்னும் பதில் தருவதில்லை.)",
+        "முடிக்கும். SIGHUP பல செயல்முறைகளை ஒவ்வொன்றாக மாற்றும். முடிவு நிலை: எல்லாம் ஒழுங்காக நின்றால் 0, வெளியேறு(n) "
+        "என்றால் n, எதையாவது துண்டிக்க நேர்ந்தால் 1.",
         "checks and starts the services that the configuration names, or one program, and runs until "
         "Ctrl-C, SIGTERM or வெளியேறு; then everything stops in order. A second Ctrl-C cuts what still "
-        "runs, a third ends at once. Exit status: 0 when all ended in order, n after வெளியேறு(n), 1 when "
-        "something had to be cut. (This version does not answer HTTP requests yet.)",
+        "runs, a third ends at once. SIGHUP replaces several processes one by one. Exit status: 0 when all "
+        "ended in order, n after வெளியேறு(n), 1 when something had to be cut.",
         "etamil-actors up config.yaml", 0, 1,
         (
+            Option("--bind", "கேட்கும் முகவரி; அமைப்புக் கோப்பில் உள்ளதை வெல்லும்: 127.0.0.1:8080, :8080, unix:PATH; "
+                   "பல என்றால் காற்புள்ளிகளுடன், அல்லது மீண்டும் மீண்டும்",
+                   "where to listen, in place of what the configuration says: 127.0.0.1:8080, :8080, "
+                   "unix:PATH; several with commas between, or said again", "ADDRESS", is_text=True),
+            Option("--processes", "ஒரே முகவரியில் இத்தனை செயல்முறைகள்; அமைப்புக் கோப்பில் உள்ளதை வெல்லும்",
+                   "so many processes at the same addresses, in place of what the configuration says",
+                   "N", -1),
             Option("--verbose", "எது தொடங்குகிறது, எது நிற்கிறது என்பதையும் சொல்லும்",
                    "tells of everything that starts and stops as well"),
         ),
@@ -169,12 +186,19 @@ VERSION = ("--version", "-V")
 class Given:
     """What a command line says: the words, the options, and what is left for the program."""
 
-    __slots__ = ("options", "rest", "words")
+    __slots__ = ("options", "rest", "texts", "words")
 
-    def __init__(self, words: list[str], options: dict[str, int], rest: list[str]) -> None:
+    def __init__(
+        self,
+        words: list[str],
+        options: dict[str, int],
+        rest: list[str],
+        texts: dict[str, list[str]] | None = None,
+    ) -> None:
         self.words = words
         self.options = options
         self.rest = rest
+        self.texts = texts if texts is not None else {}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -241,7 +265,8 @@ def read(command: Command, words: Sequence[str]) -> Given | None:
 
     Raises: Usage, when the user has to write it another way.
     """
-    options = {_key(option): option.default for option in command.options}
+    options = {_key(option): option.default for option in command.options if not option.is_text}
+    texts: dict[str, list[str]] = {}
     taken: list[str] = []
     position = 0
     while position < len(words):
@@ -270,22 +295,27 @@ def read(command: Command, words: Sequence[str]) -> Given | None:
                 raise Usage(f"{name}-க்குப் பின் ஒரு மதிப்பு தேவை", f"{name} needs a value")
             value = words[position]
             position += 1
-        options[_key(option)] = _expect_count(name, value)
-    return _arrange(command, taken, options)
+        if option.is_text:
+            texts.setdefault(_key(option), []).append(value)
+        else:
+            options[_key(option)] = _expect_count(name, value)
+    return _arrange(command, taken, options, texts)
 
 
-def _arrange(command: Command, taken: list[str], options: dict[str, int]) -> Given:
+def _arrange(
+    command: Command, taken: list[str], options: dict[str, int], texts: dict[str, list[str]]
+) -> Given:
     if len(taken) < command.least:
         raise Usage(
             f"கோப்பின் பெயர் தேவை: etamil-actors {command.word} {command.form}",
             f"a file is needed: etamil-actors {command.word} {command.form}",
         )
     if command.leaves_rest:
-        return Given(taken[: command.most], options, taken[command.most :])
+        return Given(taken[: command.most], options, taken[command.most :], texts)
     if 0 <= command.most < len(taken):
         extra = taken[command.most]
         raise Usage(f"‘{extra}’ இங்கே தேவையில்லை", f"‘{extra}’ is one word too many")
-    return Given(taken, options, [])
+    return Given(taken, options, [], texts)
 
 
 def _key(option: Option) -> str:

@@ -184,7 +184,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "value.local",
-        "‘{kind_ta}’ இந்தச் செயலகத்தை விட்டு வெளியேற முடியாது",
+        "‘{kind_ta}’ இந்தச் செயல்முறையை விட்டு வெளியேற முடியாது",
         "{kind} cannot leave this process",
         "A handle was about to be stored or sent where it has no meaning.",
     ),
@@ -364,6 +364,12 @@ FAULTS: tuple[FaultKind, ...] = (
         "சீட்டு செல்லாது: {problem_ta}",
         "the token is not valid: {problem_en}",
         "A token that does not verify.",
+    ),
+    FaultKind(
+        "auth.unavailable",
+        "அடையாள வழங்குநரை அடைய முடியவில்லை",
+        "the identity provider cannot be reached",
+        "A token is signed with a key that is not known, and keys cannot be fetched now.",
     ),
     FaultKind("not_found", "கிடைக்கவில்லை", "not found", "What was asked for does not exist."),
     FaultKind("conflict", "முரண்பாடு", "conflict", "The state does not allow this now."),

@@ -417,7 +417,7 @@ def test_up_starts_nothing_when_one_service_is_wrong(command: Command, tmp_path:
 
 
 def test_a_prelude_that_fails_ends_the_start(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "a.qmz").write_text("x = 1 / 0;\n", encoding="utf-8")
+    (tmp_path / "a.qmz").write_text("c = சேனல்_உருவாக்கு(); x = 1 / 0;\n", encoding="utf-8")
     (tmp_path / "config.yaml").write_text("services: [a.qmz]\n", encoding="utf-8")
     done = command("up")
     assert done.returncode == 1

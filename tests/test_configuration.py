@@ -1,4 +1,4 @@
-"""What config.yaml says of channels, and what is said to whoever writes it wrongly."""
+"""What config.yaml says, and what is said to whoever writes it wrongly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from etamil_actors.commands.up import ConfigError, read_setup
+from etamil_actors import cli
+from etamil_actors.commands import Usage
+from etamil_actors.commands.up import given_setup
+from etamil_actors.configuration import Setup, read_setup
+from etamil_actors.configuration_table import (
+    HTTP,
+    JWT,
+    ConfigError,
+    configuration_page,
+    http_reference,
+    jwt_reference,
+)
+from etamil_actors.edge.credentials import JwtSettings
+from etamil_actors.edge.settings import HttpSettings
 from tests.programs.running import run_program
 
 
@@ -14,6 +27,22 @@ def config(folder: Path, text: str) -> str:
     path = folder / "config.yaml"
     path.write_text(text, encoding="utf-8")
     return str(path)
+
+
+def read(folder: Path, text: str, **environment: str) -> Setup:
+    return read_setup(config(folder, f"services: [a.qmz]\n{text}"), environment)
+
+
+def refused(folder: Path, text: str, **environment: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text, **environment)
+    error = caught.value
+    assert error.tamil != error.english
+    assert any("\u0b80" <= letter <= "\u0bff" for letter in error.tamil)
+    return error
+
+
+# ---- channels -------------------------------------------------------------------------
 
 
 def test_channels_are_read_in_both_languages(tmp_path: Path) -> None:
@@ -71,3 +100,324 @@ def test_the_configuration_wins_over_the_program() -> None:
         channels={"சே": {"capacity": 1, "overflow": "reject"}},
     )
     assert done.lines == ["overloaded"]
+
+
+# ---- http -----------------------------------------------------------------------------
+
+EVERYTHING = """
+processes: 2
+http:
+  bind: ["127.0.0.1:8080", "[::1]:8080", ":9090"]
+  target: 4KiB
+  headers: 8 KiB
+  header_count: 50
+  body: 2MiB
+  header_time: 5s
+  body_time: 1m
+  body_rate: 1kB
+  handler_time: 2.5
+  write_time: 250ms
+  keep_alive: 2m
+  tls_time: 3s
+  connections: 1_000
+  per_address: 10
+  in_flight: 99
+  buffered: 1GiB
+  forms: { fields: 5, files: 0, memory: 0 }
+  websocket: { message: 64KiB, ping: 1h }
+  drain_delay: 0
+  trusted_proxies: "127.0.0.1, 10.0.0.0/8"
+  debug: yes
+  access_log: பொய்
+  compress: false
+  http2: off
+  paths: { health: /நலம், metrics: off, openapi: "/api/openapi.json", docs: "" }
+  cors:
+    origins: [https://kadai.example, "http://localhost:3000"]
+    methods: [GET]
+    headers: [X-One]
+    exposed: []
+    credentials: true
+    max_age: 1d
+  tls: { certificate: cert.pem, key: key.pem }
+  session: { secret: 0123456789abcdef, cookie: kadai, lifetime: 2h, secure: true }
+auth:
+  jwt: { secret_file: secret, algorithms: [HS256, HS512], issuer: kadai, audience: "மக்கள்" }
+"""
+
+
+def test_everything_that_can_be_said_of_http_is_read(tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("…")
+    (tmp_path / "secret").write_text("a secret from a file\n")
+    setup = read(tmp_path, EVERYTHING)
+    http = setup.http
+    assert setup.processes == 2
+    assert http.bind == ("127.0.0.1:8080", "[::1]:8080", ":9090")
+    assert (http.target_bytes, http.header_bytes, http.header_count, http.body_bytes) == (4096, 8192, 50, 2 << 20)
+    assert (http.header_seconds, http.body_seconds, http.body_rate) == (5.0, 60.0, 1000)
+    assert (http.handler_seconds, http.write_seconds, http.keep_alive_seconds, http.tls_seconds) == (2.5, 0.25, 120, 3)
+    assert (http.connections, http.connections_per_address, http.in_flight) == (1000, 10, 99)
+    assert (http.buffered_bytes, http.form_fields, http.form_files, http.upload_memory_bytes) == (1 << 30, 5, 0, 0)
+    assert (http.websocket_message_bytes, http.websocket_ping_seconds, http.drain_delay) == (65536, 3600, 0)
+    assert http.trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
+    assert (http.debug, http.access_log, http.compress, http.http2) == (True, False, False, "off")
+    assert (http.health, http.metrics, http.openapi, http.docs) == ("/நலம்", "", "/api/openapi.json", "")
+    assert http.cors.origins == ("https://kadai.example", "http://localhost:3000")
+    assert (http.cors.methods, http.cors.headers, http.cors.exposed) == (("GET",), ("X-One",), ())
+    assert (http.cors.credentials, http.cors.max_age) == (True, 86400)
+    assert http.tls is not None
+    assert (http.tls.certificate, http.tls.key) == (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+    assert (http.session.secret, http.session.cookie) == ("0123456789abcdef", "kadai")
+    assert (http.session.seconds, http.session.secure) == (7200, True)
+    assert setup.jwt == JwtSettings(
+        secret="a secret from a file", algorithms=("HS256", "HS512"), issuer="kadai", audience="மக்கள்"
+    )
+    assert "a secret from a file" not in repr(setup.jwt)
+
+
+def test_that_test_reads_every_setting() -> None:
+    for row in (*HTTP, *JWT):
+        for part in row.key.split("."):
+            assert f"{part}:" in EVERYTHING or part in ("secret_file", "jwks_file"), row.key
+
+
+def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
+    setup = read(tmp_path, "")
+    assert setup == Setup(tmp_path.name, [str(tmp_path / "a.qmz")], {}, HttpSettings(), 1, None)
+    assert read(tmp_path, "http: { cors: { max_age: 1 } }").http.cors.methods == HttpSettings().cors.methods
+
+
+WRONG_HTTP = {
+    "http: { bodi: 1 }": ("there is no setting ‘bodi’; did you mean ‘body’?", 2),
+    "http:\n  forms:\n    feilds: 1": ("there is no setting ‘feilds’; did you mean ‘fields’?", 4),
+    "htp: {}": ("there is no setting ‘htp’; did you mean ‘http’?", 2),
+    "http: 5": ("‘http’ is written ‘name: value’", 2),
+    "http:": ("‘http’ is written ‘name: value’", 2),
+    "http: { body: 1 }\nhttp: { body: 2 }": ("‘http’ is given twice", 3),
+    "http:\n  body: 1\n  body: 2": ("‘body’ is given twice", 4),
+    "http: { body: -1 }": ("‘http.body’: a number of bytes, or a size such as 64KiB, 1MiB or 500kB, not ‘-1’", 2),
+    "http: { body: 1M }": ("a size such as", 2),
+    "http: { body: ௧ }": ("a size such as", 2),
+    "http: { body: [1] }": ("‘http.body’ is one value", 2),
+    "http: { body: 0.3 }": ("there are no parts of a byte", 2),
+    "http: { body: 99999GiB }": ("it is at most", 2),
+    "http: { headers: 3 }": ("it is at least 256", 2),
+    "http: { body_rate: 0 }": ("it is at least 1", 2),
+    "http: { handler_time: 0 }": ("it cannot be 0", 2),
+    "http: { handler_time: -5s }": ("a time such as", 2),
+    "http: { handler_time: 5 min }": ("a time such as", 2),
+    "http: { handler_time: .inf }": ("a time such as", 2),
+    "http: { handler_time: 99999d }": ("it is at most", 2),
+    "http: { connections: 0 }": ("‘http.connections’: it is at least 1", 2),
+    "http: { connections: 1.5 }": ("a whole number from 1, not ‘1.5’", 2),
+    "http: { connections: 1e3 }": ("a whole number from 1", 2),
+    "http: { connections: many }": ("a whole number from 1, not ‘many’", 2),
+    "http: { debug: maybe }": ("true or false, not ‘maybe’", 2),
+    "http: { debug: }": ("true or false, not ‘’", 2),
+    "http: { http2: tls-onyl }": ("one of tls-only, cleartext, off, not ‘tls-onyl’; did you mean ‘tls-only’?", 2),
+    "http: { bind: 'localhost' }": ("‘http.bind’: localhost: the port is missing", 2),
+    "http:\n  bind:\n    - 127.0.0.1:80\n    - 127.0.0.1:99999": ("a port is a number from 0 to 65535", 5),
+    "http: { bind: ['8080', '127.0.0.1:8080'] }": ("‘127.0.0.1:8080’ is given twice", 2),
+    "http: { bind: { a: b } }": ("‘http.bind’ is one value", 2),
+    "http: { trusted_proxies: [10.0.0.0/40] }": ("‘10.0.0.0/40’ is no address and no network", 2),
+    "http: { cors: { origins: [kadai.example] } }": ("‘kadai.example’ is no origin", 2),
+    "http:\n  cors: { origins: '*', credentials: true }": ("does not go with", 3),
+    "http: { cors: { methods: ['G T'] } }": ("English letters, digits", 2),
+    "http: { cors: { max_age: 1.5s } }": ("whole seconds only", 2),
+    "http: { tls: { certificate: none.pem, key: none.pem } }": ("none.pem", 2),
+    "http: { tls: { certificate: config.yaml } }": ("‘http.tls’: ‘key’ is missing", 2),
+    "http: { tls: { certificate: ., key: config.yaml } }": ("is no file", 2),
+    "http: { session: { secret: short } }": ("the secret is shorter than 16 bytes", 2),
+    "http: { session: { secret_file: none } }": ("none", 2),
+    "http: { session: { secret: 0123456789abcdef, secret_file: config.yaml } }": ("not both", 2),
+    "http: { session: { cookie: 'a b' } }": ("English letters, digits", 2),
+    "http: { paths: { health: health } }": ("a path that starts with ‘/’, or off", 2),
+    "http: { paths: { health: /a/../b } }": ("‘.’ or ‘..’ segment", 2),
+    "http: { paths: { health: '/a?b' } }": ("a path that starts with ‘/’, or off", 2),
+    "http: { paths: { health: /metrics } }": ("‘/metrics’ is given twice", 2),
+    "processes: 0": ("‘processes’: it is at least 1", 2),
+    "processes: 9999": ("‘processes’: it is at most 256", 2),
+    "http: { bind: 'unix:/run/a.sock' }\nprocesses: 2": ("only one process can listen at ‘unix:/run/a.sock’", 3),
+    "auth: { jwt: {} }": ("secret, secret_file or jwks_file is needed", 2),
+    "auth: { jwt: { secret: 0123456789abcdef, algorithms: [none] } }": ("‘auth.jwt.algorithms’: one of HS256", 2),
+    "auth: { jwt: { secret: 0123456789abcdef, algorithms: [ES256] } }": ("does not go with these keys", 2),
+    "auth: { jwt: { jwks_file: config.yaml } }": ("is no JWKS document", 2),
+    "auth: { jvt: {} }": ("did you mean ‘jwt’?", 2),
+    "? [a, b] : c": ("a name is a text", 2),
+    "http: { debug: *none }": ("not YAML", 2),
+    "http: { debug: ${A} }": ("write ‘${…}’ in quotes", 2),
+    "a: b: c": ("not YAML", 2),
+    "--- \nb: 1": ("not YAML", 2),
+}
+
+
+@pytest.mark.parametrize(("text", "wrong"), WRONG_HTTP.items(), ids=range(len(WRONG_HTTP)))
+def test_what_is_wrong_with_http_is_told_with_its_line(tmp_path: Path, text: str, wrong: tuple[str, int]) -> None:
+    error = refused(tmp_path, text)
+    assert wrong[0] in error.english
+    assert error.place == f"{tmp_path}/config.yaml:{wrong[1]}"
+
+
+@pytest.mark.parametrize("text", ["", "5", "[a]", "services:", "services: []", "services: a.qmz", "name: a"])
+def test_a_configuration_names_services(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError):
+        read_setup(config(tmp_path, text))
+
+
+def test_a_service_may_have_its_top_level_run_for_each_request(tmp_path: Path) -> None:
+    path = config(tmp_path, "services: [a.qmz, {path: b.qmz, prelude: per_request}, {path: c.qmz, prelude: once}]")
+    setup = read_setup(path)
+    assert [Path(service).name for service in setup.services] == ["a.qmz", "b.qmz", "c.qmz"]
+    assert setup.per_request == {1}
+    with pytest.raises(ConfigError, match="did you mean ‘per_request’"):
+        read_setup(config(tmp_path, "services: [{path: b.qmz, prelude: per_requst}]"))
+
+
+# ---- the environment and secrets ------------------------------------------------------
+
+
+def test_variables_of_the_environment_stand_in_any_value(tmp_path: Path) -> None:
+    text = """
+name: "கடை ${WHERE:-சென்னை} $${x} ${EMPTY}"
+channels: { c: { capacity: "${ROOM}" } }
+http:
+  bind: ${BIND}
+  handler_time: ${SECONDS:-5}s
+  body: "${BODY:-1MiB}"
+"""
+    setup = read(tmp_path, text, EMPTY="", ROOM="7", BIND="127.0.0.1:1, 127.0.0.1:2", BODY="")
+    assert setup.name == "கடை சென்னை ${x} "
+    assert setup.channels["c"]["capacity"] == 7
+    assert setup.http.bind == ("127.0.0.1:1", "127.0.0.1:2")
+    assert (setup.http.handler_seconds, setup.http.body_bytes) == (5, 1 << 20)
+
+
+def test_what_a_variable_holds_is_one_text_and_never_yaml(tmp_path: Path) -> None:
+    setup = read(tmp_path, "name: ${NAME}", NAME="a\nprocesses: 9\nx: ${OTHER} !!python/object:os.system")
+    assert setup.name == "a\nprocesses: 9\nx: ${OTHER} !!python/object:os.system"
+    assert setup.processes == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("${MISSING}", "the environment has no ‘MISSING’; set it, or write ‘${MISSING:-default}’"),
+        ("${}", "‘${’ is followed by a name"),
+        ("${A", "‘${’ is followed by a name"),
+        ("${1A}", "‘${’ is followed by a name"),
+        ("${A:+b}", "‘${’ is followed by a name"),
+    ],
+)
+def test_a_variable_that_is_not_there_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    error = refused(tmp_path, f'name: a\nhttp:\n  bind: "{text}"', A="1")
+    assert problem in error.english
+    assert error.place.endswith("config.yaml:4")
+
+
+@pytest.mark.parametrize("where", ["http: { session: { %s } }", "auth: { jwt: { %s } }"])
+def test_secrets_come_from_files_and_are_never_told(tmp_path: Path, where: str) -> None:
+    (tmp_path / "secret").write_bytes("இரகசியம் ஒன்று\r\n".encode())
+    setup = read(tmp_path, where % "secret_file: secret")
+    assert "இரகசியம் ஒன்று" in (setup.http.session.secret, setup.jwt.secret if setup.jwt else "")
+    error = refused(tmp_path, where % 'secret: "${KEY}"', KEY="hush-hush")
+    assert "hush" not in error.english + error.tamil
+    (tmp_path / "secret").write_bytes(b"hush-hush")
+    error = refused(tmp_path, where % "secret_file: secret")
+    assert "hush" not in error.english + error.tamil
+    for content in (b"", b"\xff" * 40, b"x" * (1 << 21)):
+        (tmp_path / "secret").write_bytes(content)
+        assert "secret" in refused(tmp_path, where % "secret_file: secret").english
+
+
+def test_public_keys_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+    error = refused(tmp_path, "auth: { jwt: { jwks_file: keys.json, algorithms: [HS256] } }")
+    assert "does not go with these keys" in error.english
+
+
+# ---- YAML -----------------------------------------------------------------------------
+
+
+def test_aliases_are_read_and_cannot_explode(tmp_path: Path) -> None:
+    setup = read(tmp_path, 'channels: { a: &a { capacity: "${N}" }, b: *a }', N="3")
+    assert setup.channels == {"a": {"capacity": 3}, "b": {"capacity": 3}}
+    bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    assert "there is no setting ‘a0’" in refused(tmp_path, bomb).english
+    assert "‘http.bind’ is one value" in refused(tmp_path, "http: { bind: &b [*b] }").english
+    assert "is written ‘name: value’" in refused(tmp_path, "http: &h { cors: [*h] }").english
+
+
+def test_nothing_in_the_file_is_made_into_an_object(tmp_path: Path) -> None:
+    setup = read(tmp_path, "name: !!python/name:os.system a")
+    assert setup.name == "a"
+    assert "is a text" in refused(tmp_path, "name: !!python/object/apply:os.system [x]").english
+
+
+def test_a_configuration_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    assert "larger than" in refused(tmp_path, "#" * (1 << 20)).english
+    assert "not YAML" in refused(tmp_path, "name: " + "[" * 5000).english
+
+
+# ---- the reference --------------------------------------------------------------------
+
+
+def test_the_reference_tells_every_setting_with_a_default_that_can_be_read(tmp_path: Path) -> None:
+    for entry in http_reference():
+        assert entry.tamil and entry.english
+        if entry.default and entry.default != "[]":
+            *sections, key = entry.key.split(".")
+            text = "".join(f"{section}: {{ " for section in sections[1:])
+            text = f"http: {{ {text}{key}: {entry.default} {'}' * len(sections)}\n"
+            assert read(tmp_path, text).http == HttpSettings(), text
+    assert {entry.key for entry in jwt_reference()} >= {"auth.jwt.secret", "auth.jwt.algorithms"}
+
+
+def test_the_page_names_every_setting_and_its_example_is_read(tmp_path: Path) -> None:
+    page = configuration_page()
+    for entry in (*http_reference(), *jwt_reference()):
+        assert f"| `{entry.key}` |" in page
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "session").write_text("0123456789abcdef")
+    setup = read_setup(config(tmp_path, example), {"JWT_SECRET": "0123456789abcdef"})
+    assert (setup.name, setup.processes) == ("kadai", 2)
+
+
+# ---- the command line -----------------------------------------------------------------
+
+
+def given(*words: str) -> cli.Given:
+    found = cli.read(cli.COMMAND_OF["up"], words)
+    assert found is not None
+    return found
+
+
+def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
+    path = config(tmp_path, "services: [a.qmz]\nprocesses: 3\nhttp: { bind: '127.0.0.1:1', body: 5 }")
+    setup = given_setup(path, given("--bind", ":80, localhost:81", "--processes=1", "--bind=82", path))
+    assert (setup.processes, setup.http.body_bytes) == (1, 5)
+    assert setup.http.bind == (":80", "localhost:81", "127.0.0.1:82")
+    assert given_setup(path, given(path)).http.bind == ("127.0.0.1:1",)
+    assert given_setup("x/a.qmz", given("x/a.qmz")) == Setup("a", ["x/a.qmz"], {})
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--bind", "nowhere"], "--bind: nowhere: the port is missing"),
+        (["--bind", "1,1"], "given twice"),
+        (["--processes", "0"], "--processes is from 1 to 256"),
+        (["--processes", "9999"], "--processes is from 1 to 256"),
+        (["--processes", "two"], "is not a whole number"),
+        (["--bind"], "--bind needs a value"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_refused(words: list[str], problem: str) -> None:
+    with pytest.raises(Usage, match=problem):
+        given_setup("a.qmz", given(*words))
+
+
+def test_several_processes_do_not_share_a_socket_in_the_file_system() -> None:
+    with pytest.raises(ConfigError, match="only one process can listen"):
+        given_setup("a.qmz", given("--bind", "unix:/run/a.sock", "--processes", "2"))

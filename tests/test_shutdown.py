@@ -13,7 +13,7 @@ from etamil_actors.actors.programs.activity import Activity
 from etamil_actors.actors.programs.shutdown import STEPS, Hook, Shutdown
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
 from etamil_actors.actors.programs.words import WORDS
-from etamil_actors.app import Process
+from etamil_actors.app import Plan, Process, Service
 from etamil_actors.observe.lines import Lines
 from etamil_actors.resources.system import SimulatedConsole, SimulatedFiles
 from etamil_actors.script import fault_text, read_and_check
@@ -336,9 +336,9 @@ def live(text: str, seconds: float = 900.0) -> tuple[int, str]:
         process = Process(lines, end=told.append)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lines.run)
-            plans = [ServicePlan(name="a", image=image_of(text))]
+            plan = Plan("a", [Service("a", image_of(text).program)], ":memory:")
             with trio.move_on_after(seconds):
-                await process.live(plans, simulated_ports(), ":memory:", lambda system: None)
+                await process.live(plan, simulated_ports(), lambda system, urls, write: None)
             await lines.flush()
             nursery.cancel_scope.cancel("the test has ended")
         return process.status, "".join(told)
@@ -360,7 +360,7 @@ def test_the_root_gives_up_with_a_report(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_start_that_fails_is_reported_once() -> None:
-    status, told = live("செயல் f() { திரும்பு 1 / 0; }\nx = f();\n")
+    status, told = live("செயல் f() { திரும்பு 1 / 0; }\nx = f(); c = சேனல்_உருவாக்கு();\n")
     assert status == 1
     assert told.splitlines() == [
         "✗ a: தொடங்கவில்லை  (did not start)",

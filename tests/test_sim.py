@@ -98,10 +98,18 @@ def test_an_error_fails_the_test() -> None:
     assert of_test("x = [1][7];") == [("error", "the index 7 is outside; the length is 1  [index.range]")]
 
 
-def test_requests_say_that_nobody_is_there() -> None:
-    ((kind, words),) = of_test('x = கோரிக்கை_அனுப்பு("GET", "/");')
-    assert kind == "error"
-    assert "this version does not answer HTTP requests yet  [not_here]" in words
+def test_requests_go_through_the_real_router() -> None:
+    text = """
+    வழி பெறு, "/வணக்கம்/:பெயர்" { பதில் 200, {"m": param_பெயர், "q": query_params}; }
+    சோதனை "அ" {
+        விடை = கோரிக்கை_அனுப்பு("get", "/வணக்கம்/மலர்", {"query": {"x": "1 2"}});
+        எதிர்பார்_சமம்(விடை.நிலை, 200);
+        எதிர்பார்_சமம்(விடை.ஜேசான்_மதிப்பு.m, "மலர்");
+        எதிர்பார்_சமம்(விடை.ஜேசான்_மதிப்பு.q.x, "1 2");
+        எதிர்பார்_சமம்(கோரிக்கை_அனுப்பு("GET", "/வேறு").status, 404);
+    }
+    """
+    assert failures(text) == []
 
 
 def test_the_words_of_tests_outside_of_one() -> None:

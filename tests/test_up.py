@@ -21,6 +21,7 @@ from etamil_actors.cli import COMMAND_OF
 from etamil_actors.commands.up import names_of
 from etamil_actors.resources.system import SimulatedFiles
 from etamil_actors.script import read_and_check
+from tests.plain_lines import plain
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
@@ -38,6 +39,8 @@ class Child:
         self.lines: list[str] = []
         self._said = threading.Condition()
         self._is_over = False
+        if words[0] == "up" and "--bind" not in words:
+            words = (*words, "--bind", "127.0.0.1:0")  # tests run side by side
         self.process = subprocess.Popen(
             [sys.executable, "-m", "etamil_actors", *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
@@ -50,7 +53,7 @@ class Child:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             with self._said:
-                self.lines.append(line.decode().rstrip("\n"))
+                self.lines += plain(line.decode().rstrip("\n"))
                 self._said.notify_all()
         with self._said:
             self._is_over = True
@@ -128,7 +131,7 @@ def test_a_configuration_is_started_and_listed(tmp_path: Path) -> None:
     (folder / "my.yaml").write_text("name: kadai\nservices: [a.qmz]\n", encoding="utf-8")
     child = Child(("up", "elsewhere/my.yaml"), tmp_path)
     try:
-        child.says("does not answer HTTP requests yet")
+        child.says("(addresses): http://127.0.0.1:")
         child.gets(signal.SIGTERM)
         assert child.ends() == 0
     finally:
@@ -143,7 +146,7 @@ def test_a_configuration_is_started_and_listed(tmp_path: Path) -> None:
 
 
 def test_a_program_with_nothing_that_lasts_stays_until_it_is_stopped(start: Start) -> None:
-    child = start("up", 'அச்சு "வணக்கம்";\n')
+    child = start("up", 'அச்சு "வணக்கம்"; சேனல்_உருவாக்கு();\n')
     child.says("nothing that lasts; Ctrl-C stops it")
     child.gets(signal.SIGINT)
     assert child.ends() == 0
@@ -154,7 +157,7 @@ def test_a_program_with_nothing_that_lasts_stays_until_it_is_stopped(start: Star
 def test_the_example_of_the_help_starts_the_services_of_the_repository() -> None:
     child = Child(tuple(COMMAND_OF["up"].example.split()[1:]), REPOSITORY)
     try:
-        child.says("does not answer HTTP requests yet")
+        child.says("(addresses): http://127.0.0.1:")
         child.gets(signal.SIGTERM)
         assert child.ends() == 0
     finally:
@@ -213,7 +216,7 @@ def test_a_job_that_cannot_be_is_told_at_the_start(start: Start) -> None:
 
 
 def test_a_signal_gives_up_a_start(start: Start) -> None:
-    child = start("up", 'முயல் { அச்சு "நடக்கிறது"; உறங்கு(50); } இறுதியில் { அச்சு "இறுதி"; }\n')
+    child = start("up", 'சேனல்_உருவாக்கு(); முயல் { அச்சு "நடக்கிறது"; உறங்கு(50); } இறுதியில் { அச்சு "இறுதி"; }\n')
     child.says("நடக்கிறது")
     child.gets(signal.SIGTERM)
     assert child.ends() == 143

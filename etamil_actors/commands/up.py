@@ -1,25 +1,38 @@
 """``etamil-actors up``: the services of a configuration, or one program, until they are to end.
 
 The configuration is read and every program checked before anything starts: one error keeps all of them
-from starting. What a process does from then on is in ``app.py``; here is what people are told of it.
+from starting. What a process does from then on is in ``app.py``; here is what people are told of it. With
+several processes this one becomes their parent (``processes.py``), and each of them comes here again.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from etamil_actors.commands import remark
+from etamil_actors.commands import Usage, complain, remark
 from etamil_actors.commands.check import show
 from etamil_actors.commands.files import SUFFIX, complain_of_file
+from etamil_actors.configuration import MOST_PROCESSES, Setup, complain_of_sockets, read_setup
+from etamil_actors.configuration_table import ConfigError
+from etamil_actors.edge.addresses import (
+    UNIX,
+    Address,
+    AddressError,
+    address_of,
+    close_sockets,
+    parse_addresses,
+    reserve_sockets,
+)
+from etamil_actors.edge.paths import encoded
+from etamil_actors.processes import ChildEnd, Parent, Ways, command_of, my_parent
 from etamil_actors.script import JOURNAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import yaml
-
     from etamil_actors.actors.programs.jobs import JobPlan
     from etamil_actors.actors.programs.service import RunningService
     from etamil_actors.actors.programs.system import System
@@ -27,59 +40,215 @@ if TYPE_CHECKING:
     from etamil_actors.language.program import Program
 
 DEFAULT = "config.yaml"
-SETTINGS = ("name", "services", "channels")
-SERVICE_SETTINGS = ("path",)
 
 SHOWN = 20
 """So many agents or channels are listed by name at the start."""
 
-LONGEST_NUMBER = 100
-"""So many digits a number of the configuration may have."""
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used as it stands."""
-
-    def __init__(self, place: str, tamil: str, english: str) -> None:
-        super().__init__(english)
-        self.place = place
-        self.tamil = tamil
-        self.english = english
-
-
-class Setup(NamedTuple):
-    """What a configuration says: the name of the whole, the paths of its programs, and its channels."""
-
-    name: str
-    services: list[str]
-    channels: dict[str, dict[str, Any]]
-    """Options of channels by name; they win over those in the programs."""
+LOOK_SECONDS = 0.05
+"""How often a process looks whether the one that it replaces has let go of the journal."""
 
 
 def main(given: Given) -> int:
     """Start what is named, and stay until it ends."""
+    parent = my_parent()
     path = given.words[0] if given.words else DEFAULT
     try:
-        setup = Setup(_stem(path), [path], {}) if path.endswith(SUFFIX) else read_setup(path)
+        setup = given_setup(path, given)
     except OSError as error:
         complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
         return 1
     except ConfigError as wrong:
-        sys.stderr.write(f"✗ {wrong.place}: {wrong.tamil}  ({wrong.place}: {wrong.english})\n")
+        _complain_of(wrong)
         return 1
+    journal = os.path.join(os.path.dirname(path), JOURNAL)
+    if parent is None:
+        warn_of_journals(journal, setup.processes)
+        if setup.processes > 1:
+            return keep_processes(setup, path, given)
+    return serve_here(setup, journal, parent, is_verbose=bool(given.options["verbose"]))
+
+
+def given_setup(path: str, given: Given) -> Setup:
+    """What the configuration says, or the defaults for a program; the command line wins.
+
+    Raises: OSError, ConfigError, Usage.
+    """
+    setup = Setup(_stem(path), [path], {}) if path.endswith(SUFFIX) else read_setup(path)
+    bind = tuple(
+        text for word in given.texts.get("bind", ()) for text in word.split(",") if text.strip()
+    )
+    try:
+        addresses = parse_addresses(bind)
+    except AddressError as wrong:
+        raise Usage(f"--bind: {wrong.tamil}", f"--bind: {wrong.english}") from None
+    if addresses:
+        setup = setup._replace(http=replace(setup.http, bind=tuple(map(str, addresses))))
+    count = given.options["processes"]
+    if count >= 0:
+        if not 1 <= count <= MOST_PROCESSES:
+            raise Usage(
+                f"--processes: 1 முதல் {MOST_PROCESSES} வரை", f"--processes is from 1 to {MOST_PROCESSES}"
+            )
+        setup = setup._replace(processes=count)
+    if setup.processes > 1:
+        complain_of_sockets(setup, path)
+    return setup
+
+
+def serve_here(setup: Setup, journal: str, parent: ChildEnd | None, *, is_verbose: bool) -> int:
+    """Serve in this process."""
     programs = sound_programs(setup.services)
     if programs is None:
         return 1
     from etamil_actors.app import Plan, Service, serve
 
+    lease = f"{journal}-lease" if parent is not None else ""
+    if parent is not None:
+        journal = journal_of(journal, parent.number)
+        if parent.replaces:
+            wait_for_journal(journal, parent)
+        if not setup.http.session.secret:  # a session begun in one process goes on in another
+            session = replace(setup.http.session, secret=parent.text)
+            setup = setup._replace(http=replace(setup.http, session=session))
     names = names_of(setup.services)
-    services = [Service(name, program) for name, program in zip(names, programs, strict=True)]
-    journal = os.path.join(os.path.dirname(path), JOURNAL)
+    services = [
+        Service(name, program, setup.resources.services.get(path, {}))
+        for name, program, path in zip(names, programs, setup.services, strict=True)
+    ]
     sys.stderr.flush()
-    return serve(
-        Plan(setup.name, services, journal, bool(given.options["verbose"]), setup.channels),
-        lambda system: announce(setup.name, system),
+    plan = Plan(
+        setup.name,
+        services,
+        journal,
+        is_verbose,
+        setup.channels,
+        http=setup.http,
+        jwt=setup.jwt,
+        per_request=frozenset(names[place] for place in setup.per_request),
+        resources=setup.resources,
+        child=parent.number if parent is not None else None,
+        lease=lease,
     )
+
+    def told(system: System, urls: Sequence[str], write: Callable[[str], object]) -> None:
+        if parent is None or parent.number == 1:  # the others serve the same
+            write(announcement(setup.name, system, urls, is_open=_is_open(setup, system)))
+
+    if parent is None:
+        return serve(plan, told)
+    return serve(plan, told, parent.serves, parent.leaves)
+
+
+def _complain_of(wrong: ConfigError) -> None:
+    sys.stderr.write(f"✗ {wrong.place}: {wrong.tamil}  ({wrong.place}: {wrong.english})\n")
+
+
+# ---- several processes ----------------------------------------------------------------
+
+
+def keep_processes(setup: Setup, path: str, given: Given) -> int:
+    """Be the parent of several processes, each of which serves all."""
+    try:
+        # Nobody else takes the ports when all children are down, and a port that the system chooses is one.
+        kept = reserve_sockets(parse_addresses(setup.http.bind))
+    except AddressError as wrong:
+        complain(wrong.tamil, wrong.english)
+        return 1
+    words = ["up", path]
+    if given.options["verbose"]:
+        words.append("--verbose")
+    if kept:
+        words += ["--bind", ",".join(str(address_of(one)) for one in kept)]
+    has_terminal = sys.stdin is not None and sys.stdin.isatty()
+    ways = Ways(may_roll=lambda: _may_roll(setup, path, given), hangup_ends=has_terminal)
+    sys.stderr.flush()
+    try:
+        return Parent(command_of(*words), setup.processes, ways).run()
+    finally:
+        close_sockets(kept)
+
+
+def _may_roll(setup: Setup, path: str, given: Given) -> bool:
+    """Look at the configuration before anybody is replaced."""
+    try:
+        now = given_setup(path, given)
+    except OSError as error:
+        complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
+        return False
+    except ConfigError as wrong:
+        _complain_of(wrong)
+        return False
+    if (now.processes, now.http.bind) != (setup.processes, setup.http.bind):
+        remark(
+            "செயல்முறைகளின் எண்ணிக்கையும் முகவரிகளும் மறுதொடக்கத்திலேயே மாறும்",
+            "the number of processes and the addresses change only when all is started anew",
+        )
+    return True
+
+
+def journal_of(journal: str, number: int) -> str:
+    """The journal of one of several processes: each owns one, the first that of a process alone."""
+    return journal if number == 1 else f"{journal}.{number}"
+
+
+def wait_for_journal(journal: str, parent: ChildEnd) -> None:
+    """Two processes cannot own a journal: whoever is replaced has to let go of it first."""
+    import fcntl
+    from contextlib import closing
+
+    from etamil_actors.actors.journal.file import Place
+
+    try:
+        lock = open(Place(journal).lock, "rb")  # noqa: SIM115  closed by the block below
+    except FileNotFoundError:
+        return
+    with closing(lock):
+        is_told = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if not is_told:
+                    parent.waits()
+                    is_told = True
+                time.sleep(LOOK_SECONDS)
+
+
+def warn_of_journals(journal: str, count: int) -> None:
+    """Say which journals of an earlier, larger number of processes still hold something."""
+    for number in range(max(count, 1) + 1, MOST_PROCESSES + 1):
+        path = journal_of(journal, number)
+        if os.path.exists(path) and (held := _held_by(path)):
+            complain(
+                f"‘{path}’ இல் {held} செய்திகளோ பணிகளோ உள்ளன, அதற்குச் செயல்முறை இல்லை; முடிக்க:"
+                f" --processes {number}",
+                f"‘{path}’ holds {held} message(s) or job(s), and no process has it; to finish them:"
+                f" --processes {number}",
+            )
+
+
+def _held_by(path: str) -> int:
+    """How much waits in a journal that nobody uses. One that cannot be read is told by whoever opens it."""
+    from urllib.parse import quote
+
+    import apsw
+
+    # Reading leaves files beside a journal, unless SQLite may take it for one that never changes.
+    options = "" if os.path.exists(f"{path}-wal") else "?immutable=1"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    try:
+        connection = apsw.Connection(f"file:{quote(os.path.abspath(path))}{options}", flags)
+        try:
+            count = "SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM jobs)"
+            return int(next(connection.execute(count))[0])
+        finally:
+            connection.close()
+    except apsw.Error:
+        return 0
+
+
+# ---- the programs ---------------------------------------------------------------------
 
 
 def sound_programs(paths: Iterable[str]) -> list[Program] | None:
@@ -125,26 +294,31 @@ def _stem(path: str) -> str:
 # ---- what has started -----------------------------------------------------------------
 
 
-def announce(title: str, system: System) -> None:
-    """Say what has started: the services with their jobs, agents and routes, and the channels."""
+def announcement(title: str, system: System, urls: Sequence[str] = (), *, is_open: bool = False) -> str:
+    """What has started, and where it is served: services with their jobs, agents and routes; channels.
+
+    ``is_open``: other machines reach it at whatever address this one has.
+    """
     count = len(system.services)
-    remark(f"✓ {title}: {count} சேவை தொடங்கியது", f"{title}: {count} service(s) started")
-    routes = False
+    told = [f"✓ {title}: {count} சேவை தொடங்கியது  ({title}: {count} service(s) started)"]
     for service in system.services.values():
-        lines = [*_jobs(service), *_agents(service), *_routes(service)]
-        routes = routes or any(_routes(service))
-        sys.stderr.write(f"  {service.name}\n" + "".join(f"    {line}\n" for line in lines))
+        lines = [*_jobs(service), *_agents(service), *_routes(service, _urls_of(service, urls))]
+        told += [f"  {service.name}", *[f"    {line}" for line in lines]]
         if not lines:
-            remark("    தொடர்ந்து ஓடுவது எதுவும் இல்லை; நிறுத்த Ctrl-C", "nothing that lasts; Ctrl-C stops it")
+            told.append(
+                "    தொடர்ந்து ஓடுவது எதுவும் இல்லை; நிறுத்த Ctrl-C  (nothing that lasts; Ctrl-C stops it)"
+            )
     channels = [channel.name for channel in system.channels.channels]
     if channels:
-        sys.stderr.write(f"  சேனல்கள்  (channels): {_listed(channels)}\n")
-    if routes:
-        remark(
-            "இந்தப் பதிப்பு HTTP கோரிக்கைகளுக்கு இன்னும் பதில் தருவதில்லை",
-            "this version does not answer HTTP requests yet",
+        told.append(f"  சேனல்கள்  (channels): {_listed(channels)}")
+    if urls:
+        told.append(f"  முகவரிகள்  (addresses): {', '.join(urls)}")
+    if urls and is_open:
+        told.append(
+            "  எல்லா வலைகளிலிருந்தும், இந்த இயந்திரத்தின் எல்லா முகவரிகளிலும்"
+            "  (from every network, at all addresses of this machine)"
         )
-    sys.stderr.flush()
+    return "\n".join(told) + "\n"
 
 
 def _jobs(service: RunningService) -> Iterator[str]:
@@ -182,10 +356,31 @@ def _agents(service: RunningService) -> Iterator[str]:
         yield f"முகவர்கள்  (agents): {_listed(names)}"
 
 
-def _routes(service: RunningService) -> Iterator[str]:
-    for row in service.image.program.declared:
-        if row.kind == "route":
-            yield f"{row.name} {row.path}"
+def _is_open(setup: Setup, system: System) -> bool:
+    addresses = parse_addresses(setup.http.bind)
+    if not addresses:
+        addresses = [Address(*one.address) for one in system.services.values() if one.address is not None]
+    return any(address.is_open for address in addresses)
+
+
+def _urls_of(service: RunningService, urls: Sequence[str]) -> Sequence[str]:
+    """Where this one is served: at the address of its own, if it is there."""
+    if service.address is not None:
+        host, port = service.address
+        own = [url for url in urls if url.partition("://")[2] == Address(host, port).url().partition("://")[2]]
+        return own or urls
+    return urls
+
+
+def _routes(service: RunningService, urls: Sequence[str]) -> Iterator[str]:
+    """Each route, and below it where it is found, as its path travels."""
+    for route in service.routes:
+        yield f"{route.method} {route.pattern}"
+        for url in urls:
+            if url.startswith(UNIX):
+                yield f"    {url} {encoded(route.pattern)}"
+            else:
+                yield f"    {f'ws{url[4:]}' if route.is_live else url}{encoded(route.pattern)}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -194,158 +389,3 @@ def _listed(names: Sequence[str]) -> str:
         counts[name] = counts.get(name, 0) + 1
     shown = [name if count == 1 else f"{name} ×{count}" for name, count in counts.items()]
     return ", ".join(shown[:SHOWN]) + (f" … +{len(shown) - SHOWN}" if len(shown) > SHOWN else "")
-
-
-# ---- the configuration ----------------------------------------------------------------
-
-
-def read_setup(path: str) -> Setup:
-    """Read a configuration; the programs' paths count from its folder.
-
-    Raises: OSError when it cannot be read, ConfigError when it says something else than it may.
-    """
-    import yaml
-
-    with open(path, "rb") as file:
-        text = file.read()
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or "it is not YAML"
-        raise ConfigError(f"{path}:{line}", f"YAML அல்ல: {problem}", f"not YAML: {problem}") from None
-    if not isinstance(root, yaml.MappingNode):
-        raise ConfigError(
-            f"{path}:1", "அமைப்புகள் ‘பெயர்: மதிப்பு’ என இருக்க வேண்டும்", "settings are written ‘name: value’"
-        )
-    settings = dict(_members(path, root, SETTINGS))
-    if "services" not in settings:
-        raise ConfigError(f"{path}:1", "‘services’ இல்லை", "‘services’ is missing")
-    folder = os.path.dirname(path)
-    services = [os.path.join(folder, service) for service in _services(path, settings["services"])]
-    channels = dict(_channels(path, settings["channels"])) if "channels" in settings else {}
-    if "name" in settings:
-        return Setup(_text(path, settings["name"], "name"), services, channels)
-    return Setup(os.path.basename(os.path.abspath(folder)), services, channels)
-
-
-def _members(path: str, node: yaml.MappingNode, known: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    seen = set()
-    for key, value in node.value:
-        place = f"{path}:{key.start_mark.line + 1}"
-        name = str(key.value)
-        if name not in known:
-            raise _no_setting(place, name, known)
-        if name in seen:
-            raise ConfigError(place, f"‘{name}’ இருமுறை உள்ளது", f"‘{name}’ is given twice")
-        seen.add(name)
-        yield name, value
-
-
-def _no_setting(place: str, name: str, known: Sequence[str]) -> ConfigError:
-    from etamil_actors.language.nearby import nearest
-
-    near = nearest(name, known)
-    return ConfigError(
-        place,
-        f"‘{name}’ என்ற அமைப்பு இல்லை" + (f"; ‘{near}’ என்று எழுத எண்ணினீர்களா?" if near else ""),
-        f"there is no setting ‘{name}’" + (f"; did you mean ‘{near}’?" if near else ""),
-    )
-
-
-def _channels(path: str, node: yaml.Node) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is said of channels: the same options as சேனல்_உருவாக்கு has, in both languages."""
-    import yaml
-
-    from etamil_actors.actors.channels.book import settings_of
-    from etamil_actors.errors import Fault
-    from etamil_actors.language.check_options import option_spellings
-    from etamil_actors.language.options import OPTIONS_OF, canonical_option
-
-    takes = OPTIONS_OF["_channel"]
-    for name, options in _pairs(path, node, "channels"):
-        said: dict[str, Any] = {}
-        for key, value in _pairs(path, options, name.value):
-            place = f"{path}:{key.start_mark.line + 1}"
-            option = canonical_option(str(key.value), takes.names)
-            if option is None:
-                raise _no_setting(place, str(key.value), option_spellings(takes))
-            if not isinstance(value, yaml.ScalarNode):
-                raise ConfigError(place, f"‘{key.value}’: ஒரு மதிப்பு தேவை", f"‘{key.value}’ is one value")
-            if option in said:
-                raise ConfigError(place, f"‘{key.value}’ இருமுறை உள்ளது", f"‘{key.value}’ is given twice")
-            said[option] = _value(option, value)
-            try:
-                settings_of({option: said[option]}, word=f"channels.{name.value}")
-            except Fault as wrong:
-                raise ConfigError(place, wrong.tamil, wrong.english) from None
-        yield str(name.value), said
-
-
-def _pairs(path: str, node: yaml.Node, name: str) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-    import yaml
-
-    if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(
-            f"{path}:{node.start_mark.line + 1}",
-            f"‘{name}’: ‘பெயர்: மதிப்பு’ என எழுத வேண்டும்",
-            f"‘{name}’ is written ‘name: value’",
-        )
-    seen = set()
-    for key, value in node.value:
-        place = f"{path}:{key.start_mark.line + 1}"
-        if not isinstance(key, yaml.ScalarNode):
-            raise ConfigError(place, f"‘{name}’: பெயர் ஓர் உரை", f"‘{name}’: a name is a text")
-        if key.value in seen:
-            raise ConfigError(place, f"‘{key.value}’ இருமுறை உள்ளது", f"‘{key.value}’ is given twice")
-        seen.add(key.value)
-        yield key, value
-
-
-def _value(option: str, node: yaml.ScalarNode) -> Any:
-    """A number where it is written like one; else a word, which may be Tamil."""
-    from decimal import Decimal, InvalidOperation
-
-    from etamil_actors.language.options import VALUES_OF, canonical_value
-
-    text = str(node.value)
-    known = VALUES_OF.get(option)
-    if known is not None:
-        return text if text in known else canonical_value(text, known) or text
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return text
-    if not number.is_finite() or abs(number.adjusted()) > LONGEST_NUMBER:
-        return text  # as large as that it is a mistake, and would take for ever to compute
-    return int(number) if number == int(number) else number
-
-
-def _services(path: str, node: yaml.Node) -> Iterator[str]:
-    import yaml
-
-    place = f"{path}:{node.start_mark.line + 1}"
-    if not isinstance(node, yaml.SequenceNode):
-        raise ConfigError(
-            place, "‘services’ நிரல்களின் பட்டியலாக இருக்க வேண்டும்", "‘services’ is a list of programs"
-        )
-    if not node.value:
-        raise ConfigError(place, "‘services’ எந்தச் சேவையையும் குறிப்பிடவில்லை", "‘services’ names no service")
-    for entry in node.value:
-        if isinstance(entry, yaml.MappingNode):
-            settings = dict(_members(path, entry, SERVICE_SETTINGS))
-            if "path" not in settings:
-                raise ConfigError(f"{path}:{entry.start_mark.line + 1}", "‘path’ இல்லை", "‘path’ is missing")
-            yield _text(path, settings["path"], "path")
-        else:
-            yield _text(path, entry, "services")
-
-
-def _text(path: str, node: yaml.Node, name: str) -> str:
-    import yaml
-
-    if not isinstance(node, yaml.ScalarNode) or not node.value:
-        place = f"{path}:{node.start_mark.line + 1}"
-        raise ConfigError(place, f"‘{name}’ ஓர் உரையாக இருக்க வேண்டும்", f"‘{name}’ is a text")
-    return str(node.value)

@@ -1,0 +1,61 @@
+"""The web client: destinations, redirects and limits, above real connections or simulated answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from etamil_actors.ports.background import Keeper
+from etamil_actors.ports.web import WebAnswer, WebSettings
+
+if TYPE_CHECKING:
+    from etamil_actors.resources.web.client import WebClient
+
+
+class SystemWeb:
+    """See ``ports.web.Web``: the client as it is made for a process.
+
+    The libraries behind it are loaded by the first request, so this costs a process that asks nobody nothing.
+    """
+
+    def __init__(
+        self,
+        settings: WebSettings,
+        environment: Callable[[str], str | None],
+        resolve: Callable[[str, int], Awaitable[Sequence[str]]] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._resolve = resolve
+        self._client: WebClient | None = None
+        self._keeper: Keeper | None = None
+
+    def keep(self, keeper: Keeper) -> None:
+        """Close with this keeper, and tell it of trouble."""
+        self._keeper = keeper
+        if self._client is not None:
+            self._client.keep(keeper)
+
+    @property
+    def client(self) -> WebClient:
+        """The client, made now if it has not been."""
+        if self._client is None:
+            from etamil_actors.resources.web.client import WebClient
+            from etamil_actors.resources.web.network import PooledCarrier
+
+            carrier = PooledCarrier(self._settings, self._environment, self._resolve)
+            self._client = WebClient(self._settings, carrier)
+            if self._keeper is not None:
+                self._client.keep(self._keeper)
+        return self._client
+
+    async def request(
+        self, method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]]
+    ) -> WebAnswer:
+        """Ask another server. Raises: WebError."""
+        return await self.client.request(method, url, body, headers)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            await self._client.close()

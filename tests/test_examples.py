@@ -26,6 +26,7 @@ from etamil_actors.testing import (
     run_seeded,
     run_service,
 )
+from tests.plain_lines import plain
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,7 +37,10 @@ SERVICES = sorted((REPOSITORY / "services").rglob("*.qmz"))
 MOST_SECONDS = 300
 """So much virtual time an example has to print all it says."""
 
-PAIR, QUEUE, BANK = (EXAMPLES / name for name in ("16_supervised_pair.qmz", "17_job_queue.qmz", "18_bank.qmz"))
+PAIR, QUEUE, BANK, LIBRARY = (
+    EXAMPLES / name
+    for name in ("16_supervised_pair.qmz", "17_job_queue.qmz", "18_bank.qmz", "19_library.qmz")
+)
 
 
 def text_of(path: Path) -> str:
@@ -128,7 +132,7 @@ def test_the_tests_of_an_example_pass_under_many_schedules(path: Path, faults: F
 
 
 def test_examples_that_run_without_an_end_tell_how_their_tests_are_run() -> None:
-    assert [path.name for path in TESTED] == [path.name for path in (PAIR, QUEUE, BANK)]
+    assert [path.name for path in TESTED] == [path.name for path in (PAIR, QUEUE, BANK, LIBRARY)]
     for path in TESTED:
         assert f"etamil-actors sim examples/{path.name}" in text_of(path)
 
@@ -204,7 +208,7 @@ def test_an_example_that_is_a_service_starts_and_stops_by_hand(tmp_path: Path) -
         assert process.stdout.readline().decode() == "அறை வெப்பம்: 28\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    said = errors.decode()
+    said = "".join(f"{part}\n" for line in errors.decode().splitlines() for part in plain(line))
     assert "1 service(s) started" in said
     assert said.endswith("எல்லாம் ஒழுங்காக நின்றது  (everything has stopped in order)\n")
     assert process.returncode == 0

@@ -10,8 +10,9 @@ import json
 import platform
 import sys
 from collections.abc import Callable
+from functools import partial
 
-from benchmarks import actors, channels, journal, language, services
+from benchmarks import actors, channels, data, http, journal, language, services
 from benchmarks.table import Line, render, verdict
 
 SUBJECTS: dict[str, Callable[[int], list[Line]]] = {
@@ -20,6 +21,8 @@ SUBJECTS: dict[str, Callable[[int], list[Line]]] = {
     "channels": channels.measure,
     "journal": journal.measure,
     "services": services.measure,
+    "http": http.measure,
+    "data": data.measure,
 }
 
 ROUNDS = 11
@@ -29,7 +32,11 @@ def main(words: list[str] | None = None) -> int:
     """Measure the subjects that are named, or all."""
     given = _arguments().parse_args(words)
     subjects = given.subject or list(SUBJECTS)
-    lines = {subject: SUBJECTS[subject](given.rounds) for subject in subjects}
+    measures = SUBJECTS
+    if given.seconds:
+        timed = {"http": http.measure, "data": data.measure}
+        measures = {**SUBJECTS, **{name: partial(one, seconds=given.seconds) for name, one in timed.items()}}
+    lines = {subject: measures[subject](given.rounds) for subject in subjects}
     if given.json is not None:
         _write_numbers(given.json, lines, given.rounds)
     if given.json != "-":
@@ -51,6 +58,11 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rounds", type=_count, default=ROUNDS, metavar="N",
         help=f"எத்தனை சுற்றுகள்  (how many rounds; {ROUNDS} if nothing is said)",
+    )
+    parser.add_argument(
+        "--seconds", type=_count, metavar="N",
+        help="ஒவ்வொரு சுற்றிலும் ஒரு HTTP வழங்கிக்கு எத்தனை நொடிகள்"
+        f"  (how long each HTTP server is under load in a round; {http.SECONDS:g} if nothing is said)",
     )
     parser.add_argument(
         "--json", nargs="?", const="-", metavar="FILE",

@@ -6,13 +6,16 @@ Nothing here looks at a clock. The programs run at small sizes; a timing never d
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import language, services
+from benchmarks import data, http, language, services
 from benchmarks.counterparts import BEGIN, END
+from benchmarks.http.load import BODY_BYTES, Load, order, run_wrk
+from benchmarks.http.servers import BARE, GREETING, HELLO, OURS, PROGRAM, ServerError, started
 from benchmarks.programs import (
     FOLDER,
     Counterpart,
@@ -62,7 +65,9 @@ def test_a_program_runs_from_the_command_line_too(program: str) -> None:
 
 
 def test_every_program_is_measured() -> None:
-    measured = {program for program, _ in SIDES} | {"hello", "department"} | set(services.PROGRAMS)
+    measured = {program for program, _ in SIDES} | {"hello", "department"} | {
+        *services.PROGRAMS, *http.PROGRAMS, *data.PROGRAMS,
+    }  # fmt: skip
     assert {path.stem for path in FOLDER.glob("*.qmz")} == measured
 
 
@@ -97,6 +102,71 @@ def test_the_large_program_runs_as_often_as_it_has_copies() -> None:
         "33 5625",
     ]
     assert run_text(large_program(300)).output == once * 4
+
+
+# ---- HTTP -----------------------------------------------------------------------------
+
+
+def test_the_service_that_is_put_under_load_is_sound() -> None:
+    assert compiled(PROGRAM.read_text(encoding="utf-8")).is_sound
+
+
+def test_the_order_is_json_of_the_size_that_its_line_of_the_table_says() -> None:
+    assert len(order()) == BODY_BYTES
+    assert len(json.loads(order())["lines"]) == 5
+
+
+def test_what_wrk_tells_becomes_rates_seconds_and_errors() -> None:
+    counts = {"connect": 0, "read": 1, "write": 0, "timeout": 2, "status": 3}
+    told = {"requests": 30_000, "duration": 3_000_000, "p50": 2_000, "p99": 9_000, "max": 20_000, **counts}
+    assert Load.of(told) == Load(10_000.0, 0.002, 0.009, counts)
+
+
+def test_a_server_is_seen_to_answer_and_stopped(tmp_path: Path) -> None:
+    with started(BARE, tmp_path) as running:
+        running.expect("GET", HELLO, 200, GREETING)
+        with pytest.raises(ServerError, match="200"):
+            running.expect("GET", HELLO, 404, GREETING)
+    assert running.process.returncode is not None
+
+
+def test_a_server_that_ends_at_once_is_no_server(tmp_path: Path) -> None:
+    broken = OURS._replace(name="broken", command=(*OURS.command[:2], "etamil_actors", "up", "இல்லை.qmz"))
+    with pytest.raises(ServerError, match=r"இல்லை\.qmz"), started(broken, tmp_path):
+        pass
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+def test_wrk_tells_its_numbers(tmp_path: Path) -> None:
+    body = tmp_path / "order.json"
+    body.write_bytes(order())
+    with started(BARE, tmp_path) as running:
+        for sent in (None, body):
+            seen = run_wrk(running.url(HELLO), 4, 1, sent)
+            assert seen.rate > 0
+            assert not any(seen.errors.values())
+
+
+def test_without_wrk_it_is_said_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    (line,) = http.measure(1)
+    assert "wrk" in line.work
+    assert "apt-get install wrk" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("invented")
+def test_seconds_are_those_of_a_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[int, float]] = []
+
+    def measure(rounds: int, seconds: float) -> list[Line]:
+        taken.append((rounds, seconds))
+        return LINES
+
+    monkeypatch.setattr(http, "measure", measure)
+    assert command.main(["http", "language", "--rounds", "2", "--seconds", "3"]) == 0
+    assert taken == [(2, 3)]
 
 
 # ---- the table ------------------------------------------------------------------------
@@ -189,3 +259,5 @@ def test_the_page_has_every_line_of_the_table() -> None:
     page = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     for item in (*language.WORKS, *language.GROWTHS):
         assert f"| {item.title} " in page
+    for title in (*http.TITLES, *data.TITLES):
+        assert f"| {title}" in page

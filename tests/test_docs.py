@@ -25,7 +25,7 @@ PAGES = sorted(
     page for page in REPOSITORY.rglob("*.md")
     if not any(part.startswith(".") for part in page.relative_to(REPOSITORY).parts)
 )
-GUIDES = [REPOSITORY / "docs" / name for name in ("actors.md", "testing.md")]
+GUIDES = [REPOSITORY / "docs" / name for name in ("actors.md", "http.md", "testing.md")]
 """Pages of ``docs/`` that are written by hand."""
 WRITTEN = [page for page in PAGES if "docs" not in page.relative_to(REPOSITORY).parts] + GUIDES
 

@@ -3,7 +3,7 @@
     python tools/reference_pages.py            writes them
     python tools/reference_pages.py --check    compares only; status 1 when a page is out of date
 
-Nothing on these pages is typed twice: keywords, builtins, options, problems and error codes come
+Nothing on these pages is typed twice: keywords, builtins, options, settings, problems and error codes come
 from their tables and classes, and what a problem's example prints is printed by running it.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
+from etamil_actors.configuration_table import configuration_page  # noqa: E402
 from etamil_actors.errors import FAULTS  # noqa: E402
 from etamil_actors.language.builtins import BUILTINS, Builtin  # noqa: E402
 from etamil_actors.language.keywords import KEYWORDS, WORDS, Keyword, Word  # noqa: E402
@@ -45,6 +46,7 @@ def pages() -> dict[str, str]:
         "builtins.md": builtins_page(),
         "options.md": options_page(),
         "errors.md": errors_page(),
+        "configuration.md": configuration_page(),
         "problems/README.md": problems_index(),
     }
     for code, problem in known_problems().items():

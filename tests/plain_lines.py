@@ -26,4 +26,11 @@ def plain(line: str) -> list[str]:
         said = f"{error['tamil']}  ({error['english']})  [{error['code']}]" if "code" in error else error["message"]
         text += f": {said}"
     mark = "" if told["event"] == "process.started" else MARKS[told["level"]]
-    return [part.rstrip("\n") for part in f"{mark}{text}".split("\n")]
+    lines = [part.rstrip("\n") for part in f"{mark}{text}".split("\n")]
+    return lines + [_place(one) for one in (error or {}).get("trace", ())]
+
+
+def _place(told: str) -> str:
+    place, _, _ = told.partition(" ")
+    file, line, column = place.rsplit(":", 2)
+    return f"    {file}: வரி {line}, நெடுவரிசை {column}  (line {line}, column {column})"

@@ -10,10 +10,10 @@ them a connection is clean or it is thrown away; whoever holds it need not know 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from etamil_actors.ports.background import Keeper
 
@@ -27,7 +27,7 @@ class PoolSettings:
     """What a pool is of, and how large it may grow. Pools with equal settings are one pool."""
 
     kind: Kind
-    url: str
+    url: str = field(repr=False)
     """Where: for SQLite a path or ``:memory:``, else a URL or what the database itself understands. It may
     hold a password, so it is never shown: ``name`` is."""
     name: str = ""
@@ -74,6 +74,10 @@ class Connection(Protocol):
     """A connection that is leased. One call at a time; a call that is cancelled stops the query."""
 
     @property
+    def is_broken(self) -> bool:
+        """Is it lost? Then whatever is asked of it fails."""
+
+    @property
     def in_transaction(self) -> bool:
         """Is a transaction open, whoever began it?"""
 
@@ -102,6 +106,16 @@ class Connection(Protocol):
         """Undo that part, and go on with the rest. Raises: Fault."""
 
 
+@runtime_checkable
+class TakesFunctions(Protocol):
+    """A connection whose SQL can call functions of the program; only SQLite has such."""
+
+    def add_function(self, name: str, arity: int, call: Callable[..., Datum], is_numeric: bool) -> None:
+        """Make this callable, until the connection is given back. It is called in any thread, once per row,
+        with values as rows have them, and may raise Fault. Its numbers go to SQL as text, or with
+        ``is_numeric`` as integer or float. Raises: Fault ``db.query``."""
+
+
 class Pool(Protocol):
     """Connections to one database. Nothing is opened before the first lease."""
 
@@ -118,6 +132,13 @@ class Pool(Protocol):
     async def query(self, sql: str, parameters: Sequence[Datum]) -> list[Row]:
         """One query outside any transaction: lease, query, give back, perhaps faster. Raises: Fault."""
 
+    def query_nowait(self, sql: str, parameters: Sequence[Datum]) -> list[Row] | None:
+        """The same, where the rows can be had at once. None: nothing was done; ask ``query``.
+
+        Raises:
+            Fault: as ``query``.
+        """
+
     async def execute(self, sql: str, parameters: Sequence[Datum]) -> Done:
         """One command outside any transaction. Raises: Fault."""
 
@@ -130,8 +151,7 @@ class Pool(Protocol):
 
         Raises:
             Fault: ``db.query``, a file fails (nothing of it is done, where the database can undo it), or one
-            that
-                was run already has changed; ``db.unavailable``.
+                that was run already has changed; ``db.unavailable``.
         """
 
     async def close(self) -> None:
@@ -148,6 +168,25 @@ class Databases(Protocol):
 
     def pools(self) -> Sequence[Pool]:
         """Those that are open."""
+
+
+UNCLEAR_URL: Final = (
+    "கடவுச்சொல்லில் @ / : # ? இருந்தால் %40 %2F %3A %23 %3F என எழுதவும்",
+    "write @ / : # ? of a password as %40 %2F %3A %23 %3F",
+)
+"""What mostly helps, in both languages. The url itself is not shown: it may hold a password."""
+
+
+def may_be_server(url: str) -> bool:
+    """Can this be where a server is? Only the form is looked at; the driver understands more."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        # PostgreSQL takes several hosts, each with its port.
+        return parts.netloc.count("@") < 2 and ("," in parts.netloc or parts.port != 0)
+    except ValueError:
+        return False
 
 
 def database_kind(url: str) -> tuple[Kind | None, str]:

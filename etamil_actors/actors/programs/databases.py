@@ -1,25 +1,47 @@
 """Words of databases: pools, queries, leases, transactions and migrations (EXTENSIONS §10).
 
 A pool is a handle: it may stand in a variable of the top level and be used by every activity. Nothing is
-opened before the first query. What an activity has lent, and its transactions, are in
-``databases_leases.py``;
-how values travel is in ``databases_values.py``; the statements of 2.0 are in ``databases_statements.py``.
+opened before the first query. What is lent to an activity, and its transactions, are in
+``databases_leases.py``; how values travel is in ``databases_values.py``; the statements of 2.0 are in
+``databases_statements.py``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-from etamil_actors.actors.programs.databases_leases import Lease, Lent, execute, lent_to, query
-from etamil_actors.actors.programs.databases_values import data_of, done_of, row_of, rows_of
+from etamil_actors.actors.programs.databases_leases import (
+    Lease,
+    Lent,
+    execute,
+    lent_to,
+    query,
+    query_nowait,
+    told,
+)
+from etamil_actors.actors.programs.databases_values import (
+    data_of,
+    done_of,
+    refused,
+    row_of,
+    rows_in_turns,
+    rows_of,
+)
 from etamil_actors.actors.programs.words import block, expect, tamil_of, word
 from etamil_actors.errors import Fault
-from etamil_actors.ports.databases import Kind, PoolSettings, database_kind
+from etamil_actors.ports.databases import (
+    UNCLEAR_URL,
+    Kind,
+    PoolSettings,
+    Row,
+    database_kind,
+    may_be_server,
+)
 from etamil_actors.vm.blocks import Turn, Word
 from etamil_actors.vm.builtins.files import words_of
 from etamil_actors.vm.convert import text_of
@@ -46,6 +68,10 @@ KINDS: Final[dict[str, Kind]] = {
     "mariadb": "mysql",
 }
 """What programs call the kinds."""
+
+IDLE_VARIABLE: Final = "ETAMIL_DB_IDLE"
+IDLE: Final = 8
+"""So many connections that nobody uses are kept, if neither the configuration nor the variable tells."""
 
 NO_PARAMETERS: Final[list[Value]] = []
 
@@ -77,13 +103,15 @@ class PoolHandle(Handle):
         return f"<pool {self.settings.name if self.settings else DEFAULT}>"
 
     def pool(self) -> Pool:
-        """The pool itself. Raises: Fault ``db.closed``, ``config``, ``db.not_connected``."""
+        """The pool itself. Raises: Fault ``db.closed``, ``config``, ``db.not_connected`` (no default)."""
         if self.is_closed:
-            raise Fault("db.closed", tamil="இந்த இணைப்புக்குளம் மூடப்பட்டது", english="this pool has been closed")
+            raise Fault(
+                "db.closed", tamil="இந்த இணைப்புக்குளம் மூடப்பட்டது", english="this pool has been closed"
+            )
         if self.settings is None:
             return default_pool(self._service)
-        if self._pool is None:
-            self._pool = opened(self._service.system, self.settings)
+        # Asked for each time: another handle on the same database may have closed it meanwhile.
+        self._pool = opened(self._service.system, self.settings)
         return self._pool
 
     async def close(self) -> None:
@@ -109,7 +137,13 @@ def default_pool(service: RunningService) -> Pool:
         settings = system.databases.get(DEFAULT)
         if settings is None:
             if not system.ports.is_simulated:
-                raise Fault("db.not_connected")
+                raise Fault(
+                    "db.not_connected",
+                    tamil="இயல்புக் குளம் எதுவும் இல்லை; config.yaml-இல் database.default, அல்லது நிரலில் "
+                    "உறவு_தொடர்பு எழுதவும்",
+                    english="there is no default pool; write database.default in config.yaml, or "
+                    "உறவு_தொடர்பு in the program",
+                )
             settings = PoolSettings(kind="sqlite", url=MEMORY, name=DEFAULT)  # a test has an empty one
         handle = service.default_pool = PoolHandle(service, settings)
     return handle.pool()  # type: ignore[no-any-return]
@@ -128,6 +162,27 @@ def set_default_pool(activity: Activity, kind: Value, where: Value = None) -> Va
     if settings is not None:
         service.default_pool = handle
     return handle
+
+
+def default_from_settings(activity: Activity, settings: dict[str, Value], key: str) -> None:
+    """``database`` or ``database_url`` in the settings of an application: the default pool, where neither the
+    configuration nor the program has named one.
+
+    Raises:
+        Fault: ``value.invalid``, it is no url of a database.
+    """
+    service = activity.service
+    if service.default_pool is not None or DEFAULT in service.system.databases:
+        return
+    said = settings.get("database")
+    if said is None:
+        said = settings.get("database_url")
+    if isinstance(said, dict):
+        options = {name: said[name] for name in _OPTIONS if said.get(name) is not None}
+    else:
+        options = {} if said is None else {"url": said}
+    if "url" in options:
+        service.default_pool = PoolHandle(service, settings_of(service.system, key, None, options))
 
 
 @word("_pool")
@@ -155,13 +210,14 @@ def settings_of(system: System, key: str, kind: Value, given: dict[str, Value]) 
     most = count_of(given, "max_connections", "_pool", 0) or count_of(given, "pool_size", "_pool", 0)
     wait = seconds_of(given, "timeout", "_pool")
     if most:
-        found = replace(found, most=most, least=min(found.least, most))
+        found = replace(found, most=most, least=min(found.least, most), most_idle=None)
     if wait is not None:  # milliseconds, in this one word
         found = replace(found, wait_seconds=wait / 1000, connect_seconds=wait / 1000)
     return found
 
 
 _TEXTS: Final = ("host", "port", "database", "user", "password", "url")
+_OPTIONS: Final = (*_TEXTS, "max_connections", "pool_size", "timeout")
 
 
 def _place(system: System, key: str, said: str | None, options: dict[str, str]) -> PoolSettings | None:
@@ -171,12 +227,12 @@ def _place(system: System, key: str, said: str | None, options: dict[str, str]) 
         if said in system.databases:
             return system.databases[said]
         if database_kind(said)[0] is None or url is not None:
-            raise Fault("db.unsupported", backend=said)
+            raise _unsupported(said, (*KINDS, *system.databases))
         url = said
     if url is None:
-        return _of_parts(system, known, options)
+        return _of_parts(system, key, known, options)
     meant, where = database_kind(url)
-    if known is None and meant is None:
+    if meant is None and (known is None or (known == "sqlite" and "://" in url)):
         raise _invalid(
             key,
             "url",
@@ -187,13 +243,23 @@ def _place(system: System, key: str, said: str | None, options: dict[str, str]) 
         raise _invalid(key, "url", f"அது {known} தரவுத்தளத்தின் முகவரி அல்ல", f"it is not one of {known}")
     kind = known or meant
     assert kind is not None
+    if meant in ("postgres", "mysql") and not may_be_server(where):
+        tamil, english = UNCLEAR_URL
+        raise _invalid(key, "url", f"புரிந்துகொள்ள முடியவில்லை; {tamil}", f"it cannot be understood; {english}")
     return settled(system, kind, where)
 
 
-def _of_parts(system: System, kind: Kind | None, options: dict[str, str]) -> PoolSettings | None:
-    """From ``host``, ``port``, ``user``, ``password`` and ``database``."""
+def _of_parts(system: System, key: str, kind: Kind | None, options: dict[str, str]) -> PoolSettings | None:
+    """From ``host``, ``port``, ``user``, ``password`` and ``database``; nothing where nothing is said."""
     if kind is None:
-        return None
+        if not options:
+            return None
+        raise _invalid(
+            key,
+            next(iter(options)),
+            "எந்த வகைத் தரவுதளம் என்று தெரியவில்லை; முதலில் ‘postgres’ என்பது போல எழுதவும், அல்லது url தரவும்",
+            "nobody says what kind of database this is; write ‘postgres’, say, before it, or give a url",
+        )
     if kind == "sqlite":
         return settled(system, kind, options.get("database", MEMORY))
     host = options.get("host", "127.0.0.1")
@@ -207,11 +273,14 @@ def _of_parts(system: System, kind: Kind | None, options: dict[str, str]) -> Poo
 
 
 def settled(system: System, kind: Kind, url: str) -> PoolSettings:
-    """The settings of a place: those of the configuration where it knows this place."""
+    """The settings of a place: those of the configuration where it knows this place. Every word that names
+    the same place gets the same, and so the same pool."""
     for one in system.databases.values():
         if one.kind == kind and (one.url == url or (kind == "sqlite" and _is_same_file(one.url, url))):
             return one
-    return PoolSettings(kind=kind, url=url, name=shown(kind, url))
+    said = system.ports.environment.get(IDLE_VARIABLE) or ""
+    idle = int(said) if said.isascii() and said.isdigit() else IDLE
+    return PoolSettings(kind=kind, url=url, name=shown(kind, url), most_idle=idle)
 
 
 def _is_same_file(one: str, other: str) -> bool:
@@ -222,11 +291,20 @@ def shown(kind: Kind, url: str) -> str:
     """What people call a place: without user, password and what else stands in a URL."""
     if kind == "sqlite":
         return url
-    try:
-        parts = urlsplit(url)
-        return f"{kind}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else kind
-    except ValueError:
+    if not may_be_server(url):
         return kind
+    parts = urlsplit(url)
+    return f"{kind}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else kind
+
+
+def _unsupported(said: str, known: Sequence[str]) -> Fault:
+    said = said.partition("://")[0]  # it may be a url with a slip in its first word, and a password later
+    return Fault(
+        "db.unsupported",
+        tamil=f"‘{said}’ தரவுதளம் ஆதரிக்கப்படவில்லை; இருப்பவை: {', '.join(known)}",
+        english=f"the back end ‘{said}’ is not supported; known are {', '.join(known)}",
+        details={"backend": said},
+    )
 
 
 def _invalid(key: str, name: str, tamil: str, english: str) -> Fault:
@@ -264,15 +342,27 @@ def _parts(activity: Activity, key: str, arguments: Sequence[Value]) -> tuple[Po
 
 
 @word("_query")
-async def run_query(activity: Activity, *arguments: Value) -> Value:
+def run_query(activity: Activity, *arguments: Value) -> Any:
     """விகல்_குறி([pool,] sql [, params])."""
-    return rows_of(await query(activity, *_parts(activity, "_query", arguments)))
+    pool, sql, data = _parts(activity, "_query", arguments)
+    rows = query_nowait(activity, pool, sql, data)
+    return rows_of(rows) if rows is not None else _all(query(activity, pool, sql, data))
 
 
 @word("_queryOne")
-async def query_one(activity: Activity, *arguments: Value) -> Value:
+def query_one(activity: Activity, *arguments: Value) -> Any:
     """விகல்_ஒன்று([pool,] sql [, params])."""
-    return row_of(await query(activity, *_parts(activity, "_queryOne", arguments)))
+    pool, sql, data = _parts(activity, "_queryOne", arguments)
+    rows = query_nowait(activity, pool, sql, data)
+    return row_of(rows) if rows is not None else _first(query(activity, pool, sql, data))
+
+
+async def _all(asked: Coroutine[Any, Any, list[Row]]) -> Value:
+    return await rows_in_turns(await asked)
+
+
+async def _first(asked: Coroutine[Any, Any, list[Row]]) -> Value:
+    return row_of(await asked)
 
 
 @word("_execute")
@@ -285,6 +375,11 @@ async def run_command(activity: Activity, *arguments: Value) -> Value:
 async def migrate(activity: Activity, target: Value, folder: Value) -> int:
     """விகல்_மேம்படுத்து(pool, folder): how many files were new."""
     pool = pool_of(activity, target, "_migrate")
+    if activity.lent is not None and activity.lent.in_transaction(pool.settings):
+        raise refused(  # it would wait for itself
+            "பரிவர்த்தனைக்குள் மேம்படுத்த முடியாது; விகல்_மேம்படுத்து-வைத் தொகுதிக்கு வெளியே எழுதவும்",
+            "a transaction is open; write விகல்_மேம்படுத்து outside its block",
+        )
     system, path = activity.service.system, text_of(folder)
     files = system.ports.files
     try:
@@ -297,9 +392,8 @@ async def migrate(activity: Activity, target: Value, folder: Value) -> int:
         tamil, english = words_of(trouble)
         raise Fault("file", path=path, problem_ta=tamil, problem_en=english) from None
     except UnicodeDecodeError:
-        raise Fault(
-            "file", path=path, problem_ta="UTF-8 உரை அல்ல", problem_en="it is not UTF-8 text"
-        ) from None
+        tamil, english = "UTF-8 உரை அல்ல", "it is not UTF-8 text"
+        raise Fault("file", path=path, problem_ta=tamil, problem_en=english) from None
     return await pool.migrate(found)
 
 
@@ -349,17 +443,17 @@ def _said(activity: Activity, target: ConnectionHandle, name: str, arguments: Se
 
 async def _lease_query(activity: Activity, target: ConnectionHandle, *arguments: Value) -> Value:
     connection, sql, data = _said(activity, target, "வினா", arguments)
-    return rows_of(await connection.query(sql, data))
+    return await _all(told(activity, target.lease.pool, sql, connection.query(sql, data)))
 
 
 async def _lease_one(activity: Activity, target: ConnectionHandle, *arguments: Value) -> Value:
     connection, sql, data = _said(activity, target, "ஒன்று", arguments)
-    return row_of(await connection.query(sql, data))
+    return await _first(told(activity, target.lease.pool, sql, connection.query(sql, data)))
 
 
 async def _lease_execute(activity: Activity, target: ConnectionHandle, *arguments: Value) -> Value:
     connection, sql, data = _said(activity, target, "செய்", arguments)
-    return done_of(await connection.execute(sql, data))
+    return done_of(await told(activity, target.lease.pool, sql, connection.execute(sql, data)))
 
 
 _METHODS: Final[dict[str, Callable[..., Any]]] = {

@@ -14,18 +14,22 @@ is still lent to it goes back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
 
 from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.spans import followed
 from etamil_actors.errors import Fault
 
 if TYPE_CHECKING:
     from etamil_actors.actors.programs.activity import Activity
     from etamil_actors.actors.programs.databases_statements import Opened
-    from etamil_actors.ports.databases import Connection, Datum, Done, Pool, Row
+    from etamil_actors.ports.databases import Connection, Datum, Done, Kind, Pool, PoolSettings, Row
+
+A = TypeVar("A")
 
 END_SECONDS: Final = 10.0
 """How long the end of a transaction may take, cancelled or not."""
@@ -73,10 +77,19 @@ class Lease:
                 self.depth -= 1
 
     async def _keep(self) -> None:
-        if self.is_spoilt or not self.connection.in_transaction:
-            raise _lost(
-                "பரிவர்த்தனை தொகுதிக்குள்ளேயே முடிந்துவிட்டது; அது உறுதியாகவில்லை",
-                "the transaction has ended inside its block, and is not committed",
+        if self.is_spoilt:
+            raise _refused(
+                "பரிவர்த்தனையின் ஒரு பகுதியைத் திரும்பப் பெற முடியவில்லை; அதனால் முழுவதும் திரும்பப் பெறப்படுகிறது",
+                "a part of the transaction could not be undone, so all of it is rolled back",
+            )
+        if not self.connection.is_broken and not self.connection.in_transaction:
+            raise _refused(
+                "பரிவர்த்தனை தொகுதிக்குள்ளேயே முடிந்துவிட்டது (COMMIT, ROLLBACK, நிறுத்தப்பட்ட ஒரு கட்டளை, அல்லது "
+                "MySQL-இல் CREATE போன்றவை); அதுவரை செய்தவை உறுதியாகியிருக்கலாம், மீட்கப்பட்டும் இருக்கலாம். "
+                "இத்தகைய கட்டளைகளைத் தொகுதிக்கு வெளியே எழுதவும்",
+                "the transaction has ended inside its block (by COMMIT, ROLLBACK, a command that was "
+                "stopped, or on MySQL by CREATE and its like); what was done before may be committed, or "
+                "undone. Write such commands outside the block",
             )
         # A cancellation in the middle would leave open which of the two it is.
         with trio.CancelScope(shield=True, deadline=after(END_SECONDS)) as scope:
@@ -104,7 +117,7 @@ class Lease:
             self.is_spoilt = True
 
 
-def _lost(tamil: str, english: str) -> Fault:
+def _refused(tamil: str, english: str) -> Fault:
     return Fault("db.query", tamil=f"SQL தோல்வி: {tamil}", english=f"SQL failed: {english}")
 
 
@@ -114,15 +127,17 @@ class Lent:
     __slots__ = ("leases", "opened")
 
     def __init__(self) -> None:
-        self.leases: dict[Pool, Lease] = {}
+        self.leases: dict[PoolSettings, Lease] = {}
+        """Not by pool: should somebody close it meanwhile, then the pool that takes its place must not get
+        what belongs to a transaction of the old one."""
         self.opened: dict[str, Opened] | None = None
         """What தளம்_இணை has opened, by handle, once the activity uses such statements."""
 
     async def take(self, pool: Pool) -> Lease:
         """The connection of this pool, lent now if it is not yet. Raises: Fault."""
-        lease = self.leases.get(pool)
+        lease = self.leases.get(pool.settings)
         if lease is None:
-            lease = self.leases[pool] = Lease(pool, await pool.lease())
+            lease = self.leases[pool.settings] = Lease(pool, await pool.lease())
         lease.users += 1
         return lease
 
@@ -130,22 +145,30 @@ class Lent:
         """One word needs it no more."""
         lease.users -= 1
         if not lease.users:
-            del self.leases[lease.pool]
+            del self.leases[lease.pool.settings]
             await lease.pool.give_back(lease.connection)
 
-    def in_transaction(self, pool: Pool) -> Lease | None:
-        """The connection of this pool, if a transaction is open on it."""
-        lease = self.leases.get(pool)
-        return lease if lease is not None and lease.depth else None
+    def in_transaction(self, settings: PoolSettings) -> Lease | None:
+        """The connection on which a transaction is open, of this pool or another of the same database."""
+        place = _place(settings)
+        for lease in self.leases.values():
+            if lease.depth and _place(lease.pool.settings) == place:
+                return lease
+        return None
 
     async def end(self) -> None:
-        """The activity has ended: give everything back."""
+        """The activity has ended: give everything back, also when it is cut short meanwhile."""
         leases, self.leases = self.leases, {}
         opened, self.opened = self.opened, {}
-        for lease in leases.values():
-            await lease.pool.give_back(lease.connection)
-        for one in (opened or {}).values():
-            await one.end()
+        async with AsyncExitStack() as giving:
+            for lease in leases.values():
+                giving.push_async_callback(lease.pool.give_back, lease.connection)
+            for one in (opened or {}).values():
+                giving.push_async_callback(one.end)
+
+
+def _place(settings: PoolSettings) -> tuple[str, str, str]:
+    return settings.kind, settings.url, settings.name  # every database in memory has a name of its own
 
 
 def lent_to(activity: Activity) -> Lent:
@@ -162,19 +185,53 @@ def _end(activity: Activity) -> Any:
     return lent.end() if lent is not None and (lent.leases or lent.opened) else None
 
 
+def _where(activity: Activity, pool: Pool) -> Pool | Connection:
+    """Who runs what the activity asks of this pool: the connection that it has, or else any."""
+    if activity.lent is not None:
+        lease = activity.lent.leases.get(pool.settings)
+        if lease is not None:
+            return lease.connection
+    return pool
+
+
 async def query(activity: Activity, pool: Pool, sql: str, data: Sequence[Datum]) -> list[Row]:
     """The rows of a query, on the connection that the activity has of this pool, or on any. Raises: Fault."""
-    if activity.lent is not None:
-        lease = activity.lent.leases.get(pool)
-        if lease is not None:
-            return await lease.connection.query(sql, data)
-    return await pool.query(sql, data)
+    return await told(activity, pool, sql, _where(activity, pool).query(sql, data))
+
+
+def query_nowait(activity: Activity, pool: Pool, sql: str, data: Sequence[Datum]) -> list[Row] | None:
+    """The same, if nothing has to be waited for and nobody traces; None: nothing was done. Raises: Fault."""
+    if activity.service.system.tracer is not None:
+        return None
+    if activity.lent is not None and pool.settings in activity.lent.leases:
+        return None
+    return pool.query_nowait(sql, data)
 
 
 async def execute(activity: Activity, pool: Pool, sql: str, data: Sequence[Datum]) -> Done:
     """Run a command there. Raises: Fault."""
-    if activity.lent is not None:
-        lease = activity.lent.leases.get(pool)
-        if lease is not None:
-            return await lease.connection.execute(sql, data)
-    return await pool.execute(sql, data)
+    return await told(activity, pool, sql, _where(activity, pool).execute(sql, data))
+
+
+# ---- spans ----------------------------------------------------------------------------
+
+_SYSTEMS: Final[dict[Kind, str]] = {"sqlite": "sqlite", "postgres": "postgresql", "mysql": "mysql"}
+"""What OpenTelemetry calls the kinds."""
+
+LONGEST_WORD: Final = 16
+
+
+async def told(activity: Activity, pool: Pool, sql: str, asked: Coroutine[Any, Any, A]) -> A:
+    """The answer to a query, as a span of its own where somebody traces. Raises: what the query raises."""
+    if activity.service.system.tracer is None:
+        return await asked
+    settings = pool.settings
+    attributes = {"db.system": _SYSTEMS[settings.kind], "db.pool.name": settings.name}
+    with followed(activity, _first_word(sql), "client", attributes):
+        return await asked
+
+
+def _first_word(sql: str) -> str:
+    """SELECT, INSERT …: few names, and nothing of what the program says."""
+    word = (sql.split(None, 1) or [""])[0].upper()
+    return word if word.isascii() and word.isalpha() and len(word) <= LONGEST_WORD else "SQL"

@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import is_normalized, normalize
 
-from etamil_actors.errors import Fault
+from trio.lowlevel import checkpoint
+
+from etamil_actors.errors import KIND_IN_TAMIL, Fault
 from etamil_actors.vm.convert import kind_of, text_of
 from etamil_actors.vm.number import MAX_MANTISSA, MAX_SCALE, parse_number
 from etamil_actors.vm.values import TwoNamed, Value
 
 if TYPE_CHECKING:
     from etamil_actors.ports.databases import Datum, Done, Kind, Row
+
+ROWS_AT_ONCE: Final = 1000
+"""After so many rows others get their turn."""
 
 _PLAIN: Final = frozenset({int, str, bool, type(None), Decimal})
 _AS_IT_IS: Final = frozenset({str, bool, type(None)})
@@ -37,17 +43,18 @@ def data_of(parameters: Value, kind: Kind) -> Sequence[Datum]:
         raise Fault("db.parameters")
     if _PLAIN.issuperset(map(type, parameters)):
         return parameters
-    return [_datum(value, kind) for value in parameters]
+    return [datum_of(value, kind) for value in parameters]
 
 
-def _datum(value: Value, kind: Kind) -> Datum:
+def datum_of(value: Value, kind: Kind) -> Datum:
+    """One of them. Raises: as ``data_of``."""
     if type(value) in _PLAIN:
         return value  # type: ignore[no-any-return]
     if kind == "sqlite":
         return text_of(value)
     found = kind_of(value)
     raise refused(
-        f"{found} என்பதை அளவுருவாக அனுப்ப முடியாது; உரை, எண், மெய்/பொய், இன்மை மட்டுமே",
+        f"{KIND_IN_TAMIL.get(found, found)} என்பதை அளவுருவாக அனுப்ப முடியாது; உரை, எண், மெய்/பொய், இன்மை மட்டுமே",
         f"{found} cannot be a parameter, only a text, a number, a boolean or nothing",
     )
 
@@ -63,10 +70,28 @@ def rows_of(rows: list[Row]) -> list[Value]:
     Raises:
         Fault: ``number.overflow``, one holds a number that the language does not have.
     """
+    if rows and not all(map(_is_plain_name, rows[0])):
+        rows = [{normalize("NFC", name): value for name, value in row.items()} for row in rows]
     for row in rows:
         if not _AS_IT_IS.issuperset(map(type, row.values())):
             _fit(row)
     return rows
+
+
+async def rows_in_turns(rows: list[Row]) -> list[Value]:
+    """The same; of many rows, others get their turn in between. Raises: as ``rows_of``."""
+    if len(rows) <= ROWS_AT_ONCE:
+        return rows_of(rows)
+    made: list[Value] = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        made += rows_of(rows[start : start + ROWS_AT_ONCE])
+        await checkpoint()
+    return made
+
+
+def _is_plain_name(name: str) -> bool:
+    """Is it written as the language writes names? Text is never changed, so SQL may hold others."""
+    return name.isascii() or is_normalized("NFC", name)
 
 
 def row_of(rows: list[Row]) -> Value:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from etamil_actors.vm.machine import Machine
 
 
+_NEVER_RAISE = ("_tryQuery", "_tryExecute")
+"""They answer a தவறு for arguments of another kind (REFERENCE §18.1), so they take what comes."""
+
+_OFTEN = ("_cacheGet",)
+"""They are said so often that they look at their arguments themselves."""
+
+
 def _asking(key: str) -> Callable[..., Value]:
     def ask(machine: Machine, *arguments: Value) -> Value:
         return machine.service(key, arguments)
@@ -28,4 +35,5 @@ def _asking(key: str) -> Callable[..., Value]:
 
 for _row in BUILTINS:
     if MODULE_OF.get(_row.group) == "services":
-        implements(_row.english, machine=True)(_asking(_row.english))
+        _is_raw = _row.english in _NEVER_RAISE or _row.english in _OFTEN
+        implements(_row.english, machine=True, raw=_is_raw)(_asking(_row.english))

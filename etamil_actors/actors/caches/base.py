@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
 from etamil_actors.actors.caches.flights import Flight
 from etamil_actors.actors.locks import Holder
 from etamil_actors.errors import Fault
 from etamil_actors.vm.values import Handle, Value
+
+if TYPE_CHECKING:
+    from etamil_actors.actors.caches.shared import Claims
 
 
 class CacheFacts(NamedTuple):
@@ -69,10 +72,9 @@ class Cache(Handle):
         return self.flights.get(key) is flight
 
     def land(self, key: str, flight: Flight, party: Holder, value: Value, fault: Fault | None = None) -> None:
-        """Computing has ended with a value, or with an error that everybody who waits is to get."""
+        """There is a value now, or an error that everybody who waits is to get."""
         if self.is_current(key, flight):
             del self.flights[key]
-        self.computed += 1
         flight.land(party, value, fault)
 
     def give_up(self, key: str, flight: Flight, party: Holder) -> None:
@@ -90,9 +92,11 @@ class Cache(Handle):
 class CacheBook:
     """The caches of a process, the first to be made first. It keeps none of them alive."""
 
-    __slots__ = ("_caches", "_made")
+    __slots__ = ("_caches", "_made", "claims")
 
     def __init__(self) -> None:
+        self.claims: Claims | None = None
+        """Who renews what is claimed in Redis, once there is such a cache."""
         self._caches: WeakValueDictionary[int, Cache] = WeakValueDictionary()
         self._made = 0
 

@@ -56,8 +56,14 @@ class Web(Protocol):
         """Close with this keeper, and tell it of trouble: certificates that cannot be used, say."""
 
     async def request(
-        self, method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]]
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Sequence[tuple[str, str]],
+        *,
+        follows: bool = True,
     ) -> WebAnswer:
-        """Ask, and follow redirects. Raises: WebError."""
+        """Ask, and follow redirects; or answer the first of them as it is. Raises: WebError."""
 
     async def close(self) -> None: ...

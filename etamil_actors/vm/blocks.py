@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from etamil_actors.errors import Fault
 from etamil_actors.vm.convert import text_of
 from etamil_actors.vm.effects import Sleep
-from etamil_actors.vm.values import Value
+from etamil_actors.vm.values import Err, Value
 
 if TYPE_CHECKING:
     from etamil_actors.vm.machine import Machine
@@ -66,8 +66,25 @@ class Word:
         return False
 
 
+def failure(machine: Machine, problem: BaseException | None, answer: Value) -> str | None:
+    """The code of the error with which a block has failed; None when it has not, or was ended from outside.
+
+    A தவறு fails too, be it the value of the block or what ``?`` takes out of it: its code is ``result``.
+    """
+    if isinstance(problem, Fault):
+        return problem.code
+    if isinstance(problem, Exception):
+        from etamil_actors.vm.traces import fault_of
+
+        return fault_of(problem, machine.program.files, machine.depth).code
+    return "result" if problem is None and type(answer) is Err else None
+
+
 class Retry(Word):
-    """``மீள்முயற்சி``: again, as long as there are attempts left and the error is worth it."""
+    """``மீள்முயற்சி``: again, as long as there are attempts left and the error is worth it.
+
+    The pauses double from one to the next. The error of the last attempt, or its தவறு, is that of the word.
+    """
 
     def __init__(self, machine: Machine, attempts: int, pause: float, codes: list[str] | None) -> None:
         super().__init__()
@@ -85,7 +102,7 @@ class Retry(Word):
             yield Turn(self)
             if self._again:
                 self._machine.perform(Sleep(self._jittered(pause)))
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                pause = min(pause * 2, max(_LONGEST_PAUSE, self._pause))
 
     def _jittered(self, pause: float) -> float:
         """Half to all of the pause, so that many who failed together do not return together."""
@@ -93,13 +110,14 @@ class Retry(Word):
 
     def ended(self, turn: Turn, problem: BaseException | None) -> bool:
         self.answer = turn.answer
-        if self._left <= 0 or not isinstance(problem, Exception):
-            return False
-        code = problem.code if isinstance(problem, Fault) else ""
-        self._again = isinstance(problem, Fault) and (self._codes is None or code in self._codes)
+        if self._left > 0:
+            code = failure(self._machine, problem, turn.answer)
+            self._again = code not in _NEVER if self._codes is None else code in self._codes
         return self._again
 
 
+_NEVER = (None, "internal")
+"""No failure, or a mistake of ours: another try would only hide it."""
 _LONGEST_PAUSE = 60.0
 _ATTEMPTS = 3
 _FIRST_PAUSE = 1.0
@@ -151,7 +169,6 @@ def roles_of(user: Value) -> list[str]:
 
 BLOCKS: dict[str, Callable[[Machine, Sequence[Value]], Word]] = {
     "_dev": _once,
-    "_span": _once,
     "_retry": _retry,
     "_requireRole": _require_role,
 }

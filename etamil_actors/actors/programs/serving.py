@@ -1,24 +1,30 @@
 """Words of the top level about serving: where, and routes whose handler is a function.
 
-``வழங்கி_தொடங்கு`` and its like say an address; it counts where the configuration is silent. ``server.on`` makes
-a route. Under ``run`` they do nothing, as nothing is served.
+``வழங்கி_தொடங்கு`` and its like say an address; it counts where the configuration is silent, and so does what
+their records say of the database and the log. ``server.on`` makes a route. Under ``run`` nothing is served,
+so of all this only the database counts there.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from etamil_actors.actors.programs.databases import default_from_settings
 from etamil_actors.actors.programs.route_options import RouteOptions, read_route_options
 from etamil_actors.actors.programs.words import tamil_of, word
 from etamil_actors.errors import Fault
 from etamil_actors.vm.builtins.registry import wrong_kind
 from etamil_actors.vm.convert import text_of
+from etamil_actors.vm.log_line import RANKS
 from etamil_actors.vm.values import BuiltinFunction, Function, Value
 
 if TYPE_CHECKING:
     from etamil_actors.actors.programs.activity import Activity
 
 LONGEST_PATH = 8192
+
+LOG_LEVELS = {name: name for name in RANKS} | {"warning": "warn", "critical": "error"}
+LOG_FORMATS = {name: name for name in ("auto", "text", "json")}
 
 
 class Handler(NamedTuple):
@@ -67,12 +73,9 @@ def start_server(activity: Activity, host: Value, port: Value = None) -> None:
 def listen(activity: Activity, address: Value, port: Value = None) -> None:
     """``சேவையகம்_தொடங்கு(config)``, ``server.start("0.0.0.0:8080")``."""
     if isinstance(address, dict):
-        inner = address.get("server")
-        record = inner if isinstance(inner, dict) else address
-        address, port = record.get("host"), record.get("port")
-        if address is None and port is None:
-            return
-    elif port is None and type(address) is str and ":" in address:
+        apply_settings(activity, address, "_listen")
+        return
+    if port is None and type(address) is str and ":" in address:
         address, _, port = address.rpartition(":")
         address = address.strip("[]") or None
     _wants(activity, address, port, tamil_of("_listen"))
@@ -82,7 +85,7 @@ def listen(activity: Activity, address: Value, port: Value = None) -> None:
 def make_application(activity: Activity, settings: Value = None) -> Value:
     """முதல்_உருவாக்கு: the application from settings, which may say an address."""
     if isinstance(settings, dict):
-        listen(activity, settings)
+        apply_settings(activity, settings, "_application")
         return settings
     return {}
 
@@ -90,6 +93,48 @@ def make_application(activity: Activity, settings: Value = None) -> Value:
 @word("_startApplication")
 def start_application(activity: Activity, application: Value = None) -> None:
     """முதல்_தொடங்கு: the service starts anyway."""
+
+
+def apply_settings(activity: Activity, settings: dict[str, Value], key: str) -> None:
+    """What the settings of an application say of its address, database and log (EXTENSIONS §12). It counts
+    where the configuration is silent; an address in அமை_புரோ only where nothing else has said one.
+
+    Raises:
+        Fault: ``value.invalid``, one of these is none.
+    """
+    default_from_settings(activity, settings, key)
+    service = activity.service
+    if service.as_script or service.template is not None:  # once a service has started, it stays where it is
+        return
+    inner = settings.get("server")
+    records = (inner, settings) if isinstance(inner, dict) else (settings,)
+    if key != "_config" or service.address is None:
+        _wants(activity, _first(records, "host"), _first(records, "port"), tamil_of(key))
+    level = _one_of(LOG_LEVELS, settings, "log_level", key)
+    form = _one_of(LOG_FORMATS, settings, "logging", key)
+    choose = service.system.choose_log
+    if choose is not None:
+        choose(service, level, form)
+
+
+def _first(records: tuple[dict[str, Value], ...], name: str) -> Value:
+    return next((record[name] for record in records if record.get(name) is not None), None)
+
+
+def _one_of(known: dict[str, str], settings: dict[str, Value], name: str, key: str) -> str | None:
+    """What a text in the settings means. What is no text there is a setting of the program's own."""
+    said = settings.get(name)
+    if type(said) is not str:
+        return None
+    meant = known.get(said.strip().lower())
+    if meant is None:
+        raise Fault(
+            "value.invalid",
+            name=f"{tamil_of(key)}: {name}",
+            problem_ta=f"‘{said}’ என்ற மதிப்பு இல்லை; இருப்பவை: {', '.join(known)}",
+            problem_en=f"there is no value ‘{said}’; known are {', '.join(known)}",
+        )
+    return meant
 
 
 def _wants(activity: Activity, host: Value, port: Value, name: str) -> None:

@@ -1,8 +1,7 @@
 """Words that ask other servers (REFERENCE §22).
 
 Any answer is a சரி, whatever its status; only when there is none the program gets a தவறு, which says why in
-both
-languages. The trace of the activity goes along, unless the program sends one of its own.
+both languages. The trace of the activity goes along, unless the program sends one of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,15 @@
-"""The web client: destinations, redirects and limits, above real connections or simulated answers."""
+"""The web client: destinations, redirects and limits, above real connections or simulated answers.
+
+```
+__init__.py      SystemWeb: what a process has; loads the rest with the first request
+client.py        WebClient: one request with its redirects, within its limits
+asking.py        what is asked, and what is asked next                                 pure
+destinations.py  where programs may go                                                 pure
+unpacking.py     gzip and deflate, in bounded pieces                                   pure
+network.py       the carrier over real connections (httpcore2)    gates.py, tls.py
+simulated.py     the carrier of simulations
+```
+"""
 
 from __future__ import annotations
 
@@ -50,12 +61,29 @@ class SystemWeb:
         return self._client
 
     async def request(
-        self, method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]]
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Sequence[tuple[str, str]],
+        *,
+        follows: bool = True,
     ) -> WebAnswer:
         """Ask another server. Raises: WebError."""
-        return await self.client.request(method, url, body, headers)
+        if self._client is None:
+            import trio
+
+            # A quarter of a second of imports, in which others go on.
+            await trio.to_thread.run_sync(_load, limiter=trio.CapacityLimiter(1))
+        return await self.client.request(method, url, body, headers, follows=follows)
 
     async def close(self) -> None:
         """Close every connection."""
         if self._client is not None:
             await self._client.close()
+
+
+def _load() -> None:
+    import httpx2  # noqa: F401  taken by asking.py, which is also there for simulations
+
+    import etamil_actors.resources.web.network  # noqa: F401

@@ -6,11 +6,13 @@ Pure, but for the library that takes URLs apart.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from etamil_actors.ports.web import WebError
-from etamil_actors.resources.web.destinations import host_name
+from etamil_actors.resources.web.destinations import host_name, literal_address
 
 Header = tuple[bytes, bytes]
 
@@ -20,7 +22,7 @@ LONGEST_URL: Final = 16_384
 
 
 class Target(NamedTuple):
-    """Where a request goes: the parts of a URL without names, passwords and fragments."""
+    """Where a request goes: the parts of a URL without its fragment."""
 
     scheme: str
     host: str
@@ -28,6 +30,8 @@ class Target(NamedTuple):
     port: int
     path: str
     """With the query."""
+    user: bytes = b""
+    """Name and password, as they stood before the host."""
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -80,11 +84,15 @@ def target_of(url: str, base: Target | None = None) -> Target:
         port = PORTS[scheme]
     try:
         host = host_name(host)
+        address = literal_address(host)
     except ValueError:
-        host = ""
+        host, address = "", None
+    if address is not None:  # in whatever spelling: from here on there is one
+        host = str(address)
     if _HOST.fullmatch(host) is None or ".." in host or not 0 < port < 65536:
         raise WebError("இணைய முகவரியில் இடம் சரியில்லை", "the URL names no host that can be asked")
-    return Target(scheme, host, port, found.raw_path.decode("ascii"))
+    user = unquote_to_bytes(found.userinfo) if base is None else b""  # an answer has no say in who asks
+    return Target(scheme, host, port, found.raw_path.decode("ascii"), user)
 
 
 # ---- headers -----------------------------------------------------------------------------
@@ -96,27 +104,14 @@ OURS: Final = frozenset(
 """Headers of the connection and of the length of the body: whoever sends them knows better."""
 
 SECRETS: Final = frozenset(
-    (
-        b"authorization",
-        b"cookie",
-        b"cookie2",
-        b"proxy-authorization",
-        b"x-api-key",
-        b"api-key",
-        b"x-auth-token",
-    )
+    (b"authorization", b"cookie", b"cookie2", b"proxy-authorization", b"x-api-key", b"api-key",
+     b"x-auth-token", b"x-csrf-token")
 )
 """Meant for the one origin that the program has named, and for no other."""
 
 OF_BODY: Final = frozenset(
-    (
-        b"content-encoding",
-        b"content-language",
-        b"content-location",
-        b"content-type",
-        b"digest",
-        b"content-digest",
-    )
+    (b"content-encoding", b"content-language", b"content-location", b"content-type", b"digest",
+     b"content-digest")
 )
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -124,7 +119,9 @@ _VALUE: Final = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 _METHOD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]{1,32}")
 
 
-def ask_of(method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]], agent: str) -> Ask:
+def ask_of(
+    method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]], agent: str
+) -> Ask:
     """A request as a program wants it.
 
     Raises:
@@ -141,13 +138,16 @@ def ask_of(method: str, url: str, body: bytes | None, headers: Sequence[tuple[st
             raise WebError("தலைப்பில் அனுமதியில்லாத குறி உள்ளது", "a header holds what may not stand there")
         if line[0].lower() not in OURS:
             lines.append(line)
-    said = {name.lower() for name, _ in lines}
-    for own, text in (
+    said = {key.lower() for key, _ in lines}
+    if target.user and b"authorization" not in said:
+        # A name alone has an empty password.
+        user = target.user if b":" in target.user else target.user + b":"
+        lines.append((b"Authorization", b"Basic " + b64encode(user)))
+    usual: list[Header] = [
         (b"User-Agent", agent.encode()), (b"Accept", b"*/*"), (b"Accept-Encoding", b"gzip, deflate"),
-    ):  # fmt: skip
-        if own.lower() not in said:
-            lines.append((own, text))
-    return Ask(method, target, lines, body)
+    ]  # fmt: skip
+    lines += [line for line in usual if line[0].lower() not in said]
+    return Ask(method, target._replace(user=b""), lines, body)
 
 
 def wire_headers(ask: Ask) -> list[Header]:

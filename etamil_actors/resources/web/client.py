@@ -4,15 +4,21 @@ The loop is our own, and so are the rules of redirects, because every step has t
 client of the library would besides keep the cookies of every answer, and send those of one user along with
 the request of another.
 
-The whole of a request has one deadline, redirects, reading and unpacking included; a body is counted as it is
-unpacked, so what is small on the way and huge afterwards ends at the limit.
+The whole of a request has one deadline, redirects, reading and unpacking included; a body is counted as it
+comes and as it is unpacked, so neither what is small on the way and huge afterwards, nor what comes for ever
+and says nothing, goes beyond the limit.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+import encodings
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from functools import cache
+from pkgutil import iter_modules
 from typing import Final, NamedTuple, Protocol
 
 import trio
@@ -22,6 +28,7 @@ from etamil_actors.ports.background import Keeper
 from etamil_actors.ports.web import WebAnswer, WebError, WebSettings
 from etamil_actors.resources.web.asking import REDIRECTS, Ask, Header, ask_of, next_ask
 from etamil_actors.resources.web.destinations import Destinations, Refusal
+from etamil_actors.resources.web.unpacking import NotUnpacked, TooMuch, end, layers_of, unpacked
 
 AGENT: Final = f"etamil-actors/{__version__}"
 
@@ -31,8 +38,8 @@ class RawAnswer(NamedTuple):
 
     status: int
     headers: Sequence[Header]
-    body: AsyncIterator[bytes]
-    """Unpacked already, in pieces of bounded size."""
+    body: AsyncGenerator[bytes, None]
+    """As it came, perhaps packed, in pieces of bounded size."""
 
 
 class Carrier(Protocol):
@@ -66,32 +73,38 @@ class WebClient:
         await self._carrier.close()
 
     async def request(
-        self, method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]]
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Sequence[tuple[str, str]],
+        *,
+        follows: bool = True,
     ) -> WebAnswer:
-        """Ask, and follow redirects. Raises: WebError."""
+        """Ask, and follow redirects, unless the caller wants none. Raises: WebError."""
         ask = ask_of(method, url, body, headers, AGENT)
         with trio.move_on_after(self.settings.seconds):
-            return await self._follow(ask)
+            return await self._follow(ask, self.settings.redirects if follows else 0)
         raise WebError(
             f"{self.settings.seconds:g} நொடிகளுக்குள் பதில் முடியவில்லை",
             f"there was no whole answer within {self.settings.seconds:g} s",
         )
 
-    async def _follow(self, ask: Ask) -> WebAnswer:
-        for step in range(self.settings.redirects + 1):
+    async def _follow(self, ask: Ask, redirects: int) -> WebAnswer:
+        for step in range(redirects + 1):
             self._permit(ask)
             async with self._carrier.carry(ask, self._destinations) as answer:
                 headers = _joined(answer.headers)
                 location = headers.get("location")
-                if answer.status not in REDIRECTS or not location or not self.settings.redirects:
-                    data = await self._read(answer, headers)
+                if answer.status not in REDIRECTS or not location or not redirects:
+                    data = await self._read(answer, headers) if ask.method != "HEAD" else b""
                     return WebAnswer(answer.status, headers, data, charset_of(headers))
-                if step == self.settings.redirects:
+                if step == redirects:
                     break
             ask = next_ask(ask, answer.status, location)
         raise WebError(
-            f"{self.settings.redirects}-க்கு மேற்பட்ட வழிமாற்றங்கள்",
-            f"there were more than {self.settings.redirects} redirects",
+            f"{redirects}-க்கு மேற்பட்ட வழிமாற்றங்கள்",
+            f"there were more than {redirects} redirects",
         )
 
     def _permit(self, ask: Ask) -> None:
@@ -107,15 +120,27 @@ class WebClient:
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and len(length) < 20 and int(length) > most:
             raise _too_large(most)
-        pieces, size = [], 0
-        async for piece in answer.body:
-            size += len(piece)
-            if size > most:
-                raise _too_large(most)
-            pieces.append(piece)
-        if headers.pop("content-encoding", None) is not None:
+        data, size = bytearray(), 0
+        try:
+            layers = layers_of(headers.get("content-encoding", ""), most)
+            # What cannot be packed becomes a little larger by it.
+            most_packed = most + (most // 100 + 1024 if layers else 0)
+            async with aclosing(answer.body) as body:
+                async for packed in body:
+                    size += len(packed)
+                    if size > most_packed:
+                        raise _too_large(most)
+                    for piece in unpacked(layers, packed):
+                        data += piece
+            end(layers)
+        except TooMuch:
+            raise _too_large(most) from None
+        except NotUnpacked:
+            raise WebError("பதிலின் உடலைப் பிரிக்க முடியவில்லை", "the body cannot be unpacked") from None
+        if layers:
+            headers.pop("content-encoding")
             headers.pop("content-length", None)  # it was that of the packed body
-        return b"".join(pieces)
+        return bytes(data)
 
 
 def refused(host: str, why: Refusal) -> WebError:
@@ -156,10 +181,22 @@ def charset_of(headers: dict[str, str]) -> str:
     for part in headers.get("content-type", "").split(";")[1:]:
         name, _, value = part.partition("=")
         if name.strip().lower() == "charset":
-            try:
-                found = codecs.lookup(value.strip().strip("\"'")).name
-            except (LookupError, ValueError):
-                break
-            if found.startswith(_KNOWN):
-                return found
+            return _charset(value.strip().strip("\"'").lower())
     return "utf-8"
+
+
+def _charset(said: str) -> str:
+    # Python remembers for ever which names it has not found, so servers must not make it look for any.
+    name = normalize_encoding(said[:40])
+    if name not in _modules() and name not in aliases:
+        return "utf-8"
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
+    return found if found.startswith(_KNOWN) else "utf-8"
+
+
+@cache
+def _modules() -> frozenset[str]:
+    return frozenset(module.name for module in iter_modules(encodings.__path__))

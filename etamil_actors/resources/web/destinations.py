@@ -2,9 +2,10 @@
 
 A program often takes the URL that it asks from somebody else, who must not reach through it what only this
 machine can reach: above all the metadata service of a cloud, which hands out keys to whoever asks. So
-link-local
-addresses, metadata services, and addresses that are nobody's are denied unless the configuration opens them.
-Loopback and private networks are *not* denied by default: there the other services of an application live.
+link-local addresses, metadata services, and addresses that are nobody's are denied unless the configuration
+opens them. Loopback and private networks are *not* denied by default: there the other services of an
+application live. A program that asks what strangers name should have them in ``deny``, or what it needs in
+``allow``.
 
 Names are looked at before they are resolved, addresses afterwards, right before they are connected to; a name
 that resolves to something else the second time gains nothing by it. An IPv6 address may carry an IPv4 address
@@ -177,8 +178,7 @@ _NAME: Final = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_](
 
 
 def place_of(entry: str) -> Place:
-    """``api.example``, ``*.example``, ``10.0.0.0/8``, ``::1``; with a port ``api.example:8443``,
-    ``[::1]:80``.
+    """``api.example``, ``*.example``, ``10.0.0.0/8``, ``::1``; with a port ``api.example:443``, ``[::1]:80``.
 
     Raises:
         ValueError: it is none of these.

@@ -1,4 +1,4 @@
-"""So many requests to one server at once, and the others in line: one slow server must not get all."""
+"""So many requests to one server at once, the others in line: a slow server must not get every connection."""
 
 from __future__ import annotations
 

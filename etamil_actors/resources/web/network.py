@@ -5,20 +5,18 @@ whether each address is permitted, and connects to one of those: what was checke
 name stays the name, in ``Host`` and in TLS.
 
 A connection that the server has closed while it was idle is noticed by the pool, unless the server closes it
-in
-that very moment. Then a request that may be sent twice is sent again, once, and others fail.
+in that very moment. Then a request that may be sent twice is sent again, once, and others fail.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 import httpcore2
-import httpx2
 import trio
 
 from etamil_actors.ports.web import WebError, WebSettings
@@ -77,11 +75,11 @@ class Network(httpcore2.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  httpcore's signature
+        timeout: float | None = None,  # noqa: ASYNC109  as httpcore2 calls it; unused
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect within the time of the settings, the handshake of TLS included. Raises: WebError."""
+        """Connect within the time of the settings; the handshake of TLS is part of it. Raises: WebError."""
         deadline = trio.current_time() + self._seconds
         with trio.CancelScope(deadline=deadline):
             addresses = await self._permitted(host, port)
@@ -136,7 +134,12 @@ async def connect_any(addresses: Sequence[str], host: str, port: int) -> trio.So
     async def try_one(address: str, failed: trio.Event) -> None:
         nonlocal winner
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = trio.socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock = trio.socket.socket(family, socket.SOCK_STREAM)
+        except OSError as problem:  # a machine without this family
+            trouble.append(problem)
+            failed.set()
+            return
         try:
             await sock.connect((address, port))
         except OSError as problem:
@@ -187,14 +190,14 @@ class Stream(httpcore2.AsyncNetworkStream):
         self._deadline = deadline
         """Until when it has to be connected."""
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  httpcore's signature
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """Some bytes; none when the peer has said goodbye."""
         try:
             return bytes(await self._stream.receive_some(max_bytes))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as problem:
             raise httpcore2.ReadError(str(problem)) from problem
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  httpcore's signature
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """All of these bytes."""
         try:
             await self._stream.send_all(buffer)
@@ -210,7 +213,7 @@ class Stream(httpcore2.AsyncNetworkStream):
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109  httpcore's signature
+        timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore2.AsyncNetworkStream:
         """Shake hands. Raises: WebError."""
         secured = trio.SSLStream(
@@ -313,11 +316,9 @@ class PooledCarrier:
             try:
                 response = await self._sent(pool, ask)
                 try:
-                    yield RawAnswer(response.status, response.headers, _unpacked(response))
+                    yield RawAnswer(response.status, response.headers, _body(response))
                 finally:
                     await response.aclose()
-            except httpcore2.ConnectionNotAvailable:
-                raise
             except httpcore2.NetworkError as problem:
                 raise WebError(
                     f"‘{target.host}’ இணைப்பைத் துண்டித்தது", f"‘{target.host}’ has cut the connection"
@@ -329,8 +330,6 @@ class PooledCarrier:
                     f"‘{target.host}’ அனுப்பியது HTTP பதில் அல்ல, அல்லது முடியவில்லை",
                     f"what ‘{target.host}’ has sent is no HTTP answer, or not a whole one",
                 ) from problem
-            except httpx2.DecodingError as problem:
-                raise WebError("பதிலின் உடலைப் படிக்க முடியவில்லை", "the body cannot be unpacked") from problem
 
     async def _sent(self, pool: httpcore2.AsyncConnectionPool, ask: Ask) -> httpcore2.Response:
         first = _Watched()
@@ -372,19 +371,7 @@ def _request(ask: Ask, watched: _Watched) -> httpcore2.Request:
     )
 
 
-class _Body(httpx2.AsyncByteStream):
-    def __init__(self, response: httpcore2.Response) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async with aclosing(self._response.aiter_stream()) as pieces:
-            async for piece in pieces:
-                yield piece
-
-
-async def _unpacked(response: httpcore2.Response) -> AsyncIterator[bytes]:
-    """The body, without the packings that we know."""
-    known = httpx2.Response(response.status, headers=response.headers, stream=_Body(response))
-    async with aclosing(known.aiter_bytes()) as pieces:
+async def _body(response: httpcore2.Response) -> AsyncGenerator[bytes, None]:
+    async with aclosing(response.aiter_stream()) as pieces:
         async for piece in pieces:
             yield piece

@@ -5,14 +5,14 @@ What decides — destinations, redirects, limits — is the real client's code.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from etamil_actors.ports.background import Keeper
 from etamil_actors.ports.web import WebError, WebSettings
-from etamil_actors.resources.web.asking import Ask, target_of, wire_headers
+from etamil_actors.resources.web.asking import Ask, Target, target_of, wire_headers
 from etamil_actors.resources.web.client import RawAnswer, WebClient, refused
 from etamil_actors.resources.web.destinations import Destinations, literal_address
 
@@ -58,6 +58,10 @@ class SimulatedWeb(WebClient):
         self.carrier = SimulatedCarrier(routes or {}, addresses or {})
         super().__init__(settings or WebSettings(), self.carrier)
 
+    def register(self, method: str, url: str, answer: Answering) -> None:
+        """Answer so from now on; ``*`` stands for any method."""
+        self.carrier.register(method, url, answer)
+
     @property
     def asked(self) -> list[Asked]:
         """Every request so far, redirects too."""
@@ -69,9 +73,17 @@ class SimulatedCarrier:
 
     def __init__(self, routes: Routes, addresses: Mapping[str, Sequence[str]]) -> None:
         self.asked: list[Asked] = []
-        self._routes = {(method, target_of(url)): answer for (method, url), answer in routes.items()}
+        self._routes: dict[tuple[str, Target], Answering] = {}
         self._addresses = addresses
-        self._hosts = {target.host for _, target in self._routes} | set(addresses)
+        self._hosts = set(addresses)
+        for (method, url), answer in routes.items():
+            self.register(method, url, answer)
+
+    def register(self, method: str, url: str, answer: Answering) -> None:
+        """Answer so from now on."""
+        target = target_of(url)
+        self._routes[method, target] = answer
+        self._hosts.add(target.host)
 
     def keep(self, keeper: Keeper) -> None:
         """There is no trouble to tell of."""
@@ -106,7 +118,9 @@ class SimulatedCarrier:
         elif host in self._hosts:
             addresses = list(self._addresses.get(host, (SOMEWHERE,)))
         else:
-            raise WebError(f"‘{host}’ என்ற பெயருக்கு முகவரி கிடைக்கவில்லை", f"there is no address for ‘{host}’")
+            raise WebError(
+                f"‘{host}’ என்ற பெயருக்கு முகவரி கிடைக்கவில்லை", f"there is no address for ‘{host}’"
+            )
         refusals = [destinations.refuse_address(host, ip_address(one), port) for one in addresses]
         if None not in refusals and refusals[0] is not None:
             raise refused(host, refusals[0])
@@ -114,10 +128,10 @@ class SimulatedCarrier:
     def _found(self, ask: Ask) -> Answering:
         target = ask.target
         whole = target._replace(path=target.path.partition("?")[0])
-        for place in ((ask.method, target), (ask.method, whole), ("*", target), ("*", whole)):
+        for place in ((ask.method, target), ("*", target), (ask.method, whole), ("*", whole)):
             if place in self._routes:
                 return self._routes[place]
-        if target.host in self._hosts and any(known.host == target.host for _, known in self._routes):
+        if any(known.origin == target.origin for _, known in self._routes):
             return Answer(404)
         raise WebError(
             f"‘{target.host}:{target.port}’ இணைப்பை மறுத்தது",
@@ -125,6 +139,6 @@ class SimulatedCarrier:
         )
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
     for start in range(0, len(body), PIECE):
         yield body[start : start + PIECE]

@@ -1,9 +1,8 @@
-"""TLS of the web client: the public roots, and what ``ETAMIL_TLS_CERT``, ``_KEY`` and ``_CA`` add (REFERENCE
-§22).
+"""TLS of the web client: the public roots, and what ``ETAMIL_TLS_CERT``, ``_KEY`` and ``_CA`` add
+(REFERENCE §22).
 
 The files are read once for a process, in a thread. What cannot be used is told to the operator and ignored,
-so a
-wrong path in the environment stops no service; it does not weaken one either, for what is ignored is a
+so a wrong path in the environment stops no service; it does not weaken one either, for what is ignored is a
 certificate of our own or a root too many.
 """
 
@@ -85,10 +84,8 @@ def _add_own(context: ssl.SSLContext, certificate: str | None, key: str | None, 
         # A key with a password would make the library ask for it at the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as problem:
-        tell(
-            f"{CERT}, {KEY}: {_IGNORED[0]}: {_why(problem)}",
-            f"{CERT} and {KEY}: {_IGNORED[1]}: {_why(problem)}",
-        )
+        why = _why(problem)
+        tell(f"{CERT}, {KEY}: {_IGNORED[0]}: {why}", f"{CERT} and {KEY}: {_IGNORED[1]}: {why}")
 
 
 def _why(problem: Exception) -> str:

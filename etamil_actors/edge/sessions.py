@@ -1,19 +1,18 @@
 """Sessions that travel in a signed cookie, and the token that a form sends back with one.
 
 ```
-1.<payload>.<mac>      payload  base64url of {"i": issued, "e": ends, "c": csrf, "v": {key: value}}
-                       mac      HMAC-SHA256 over "1.<payload>"
+1.<payload>.<mac>   payload  base64url of {"i": issued, "e": ends, "u": until, "c": csrf, "v": {key: value}}
+                    mac      HMAC-SHA256 over "1.<payload>"
 ```
 
 The server keeps nothing, so what a session holds is *signed and not secret*: its user can read it and can
 send an older one again until that ends. A cookie that does not verify is as none; it is told to
 ``on_refused`` and to nobody else. The keys are made from the secrets (HKDF, RFC 5869), bound to this format
-and to the cookie's name, so a secret that signs something else too gives nobody a session. The first secret
-signs and all of them verify; a new one is put in front and the old one taken away when its sessions have
-ended.
+and to the cookie's name, so a secret that signs something else too gives nobody a session. One secret
+signs and the old ones still verify; an old one is taken away when its sessions have ended.
 
-A session is issued anew when half of its life is over. One that is never used ends in time, one in use
-does not.
+A session is issued anew when half of its life is over, or when an old secret has signed it. One that is
+never used ends in time, one in use does not, unless somebody has said until when it may last at all.
 
 **Forms.** A page of another site can make a browser post a form here with its cookies, yet cannot read
 what we answer. So a form post that comes with a session has to show a token which is in the session: each
@@ -25,11 +24,11 @@ use to him. ``SameSite=Lax`` is the second wall, not the only one.
 from __future__ import annotations
 
 import hmac
-from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final, TypeAlias
 
+from etamil_actors.actors.auth.parts import from_base64url, to_base64url
 from etamil_actors.edge.cookies import LONGEST_PAIR, REMOVED, set_cookie
 from etamil_actors.edge.exact_json import NotExactError, decode, encode
 from etamil_actors.edge.settings import SessionSettings
@@ -84,12 +83,11 @@ class Sessions:
         wall: Wall,
         random_bytes: RandomBytes,
         *,
-        secrets: Sequence[bytes] = (),
         on_refused: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings
-        given = [settings.secret.encode()] if settings.secret else []
-        secrets = [*given, *secrets] or [random_bytes(32)]
+        signing = settings.secret.encode() if settings.secret else random_bytes(32)
+        secrets = [signing, *(secret.encode() for secret in settings.old_secrets)]
         if any(len(secret) < LEAST_SECRET for secret in secrets):
             raise Fault(
                 "config",
@@ -114,26 +112,33 @@ class Sessions:
         payload = self._verified(cookie) if cookie else None
         if payload is None:
             return OpenSession(self, {}, b"", is_secure, has_come=False, sent=bool(cookie), is_old=False)
-        values, seed, issued = payload
-        is_old = self._now() - issued > self.settings.seconds / 2
-        return OpenSession(self, values, seed, is_secure, has_come=True, sent=True, is_old=is_old)
+        values, seed, until, is_old = payload
+        session = OpenSession(self, values, seed, is_secure, has_come=True, sent=True, is_old=is_old)
+        session.until = until
+        return session
 
-    def sealed(self, values: Mapping[str, Value], seed: bytes) -> str:
+    def seconds_left(self, until: int) -> int:
+        """How long a cookie lives that is made now."""
+        return min(self.settings.seconds, until - self.now()) if until else self.settings.seconds
+
+    def sealed(self, values: Mapping[str, Value], seed: bytes, until: int = 0) -> str:
         """What the cookie holds for these values, from now on for its whole life."""
-        now = self._now()
-        payload: dict[str, Value] = {"i": now, "e": now + self.settings.seconds, "v": values}
+        now = self.now()
+        payload: dict[str, Value] = {"i": now, "e": now + self.seconds_left(until), "v": values}
         if seed:
-            payload["c"] = _to_base64url(seed)
-        body = f"{VERSION}.{_to_base64url(encode(payload))}"
+            payload["c"] = to_base64url(seed)
+        if until:
+            payload["u"] = until
+        body = f"{VERSION}.{to_base64url(encode(payload))}"
         return f"{body}.{_mac(self._keys[0], body)}"
 
-    def expect_room(self, values: Mapping[str, Value]) -> None:
+    def expect_room(self, values: Mapping[str, Value], until: int = 0) -> None:
         """Whatever the session gets later — its token, another time — has to fit too.
 
         Raises:
             Fault: ``value.invalid``.
         """
-        if len(self.settings.cookie) + 1 + len(self.sealed(values, bytes(SEED))) > LONGEST_PAIR:
+        if len(self.settings.cookie) + 1 + len(self.sealed(values, bytes(SEED), until)) > LONGEST_PAIR:
             raise too_large()
 
     def header(self, value: str, attributes: str, *, is_secure: bool) -> bytes:
@@ -142,42 +147,50 @@ class Sessions:
         cookie = f"{self.settings.cookie}={value}; Path=/; {attributes}{secure}; HttpOnly; SameSite=Lax"
         return cookie.encode("ascii")
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """Seconds since 1970."""
         return int(self._wall())
 
-    def _verified(self, cookie: str) -> tuple[dict[str, Value], bytes, int] | None:
+    def _verified(self, cookie: str) -> tuple[dict[str, Value], bytes, int, bool] | None:
+        """What is in it, until when it may last, and whether it should be issued anew."""
         body, _, mac = cookie.rpartition(".")
         version, _, payload = body.partition(".")
         if len(cookie) > LONGEST_PAIR or version != VERSION or not cookie.isascii():
             self._on_refused("malformed")
             return None
         # All of them are tried, so that the time tells nobody which one signed.
-        if not sum(hmac.compare_digest(_mac(key, body), mac) for key in self._keys):
+        fitting = [hmac.compare_digest(_mac(key, body), mac) for key in self._keys]
+        if not sum(fitting):
             self._on_refused("signature")
             return None
         try:
-            return self._current(decode(_base64url(payload)))
+            current = self._current(decode(from_base64url(payload)))
         except (NotExactError, ValueError, TypeError, KeyError):
             self._on_refused("malformed")  # signed with a key of ours, yet not written by this program
             return None
+        if current is None:
+            return None
+        values, seed, until, issued = current
+        return values, seed, until, not fitting[0] or self.now() - issued > self.settings.seconds / 2
 
-    def _current(self, payload: dict[str, Value]) -> tuple[dict[str, Value], bytes, int] | None:
-        issued, ends, values = payload["i"], payload["e"], payload["v"]
-        seed = _base64url(payload["c"]) if "c" in payload else b""
-        if type(issued) is not int or type(ends) is not int or type(values) is not dict:
+    def _current(self, payload: dict[str, Value]) -> tuple[dict[str, Value], bytes, int, int] | None:
+        issued, ends, until, values = payload["i"], payload["e"], payload.get("u", 0), payload["v"]
+        seed = from_base64url(payload["c"]) if "c" in payload else b""
+        if any(type(one) is not int for one in (issued, ends, until)) or type(values) is not dict:
             raise ValueError(payload)
-        now = self._now()
+        now = self.now()
         # The settings may have become stricter since.
         if now >= min(ends, issued + self.settings.seconds) or issued > now + CLOCKS_DIFFER:
             self._on_refused("expired")
             return None
-        return values, seed if len(seed) == SEED else b"", issued
+        return values, seed if len(seed) == SEED else b"", until, issued
 
 
 class OpenSession:
     """The session of one request. What is changed in it leaves with ``set_cookie_header``."""
 
-    __slots__ = ("_csrf", "_has_come", "_home", "_is_changed", "_is_secure", "_seed", "_sent", "_values")
+    __slots__ = ("_csrf", "_has_come", "_home", "_is_changed", "_is_secure", "_seed", "_sent", "_values",
+                 "until")  # fmt: skip
 
     def __init__(
         self,
@@ -198,6 +211,8 @@ class OpenSession:
         self._has_come = has_come
         self._sent = sent
         self._is_changed = is_old
+        self.until = 0
+        """The moment at which it ends however much it is used; 0: there is none."""
 
     @property
     def has_come(self) -> bool:
@@ -217,7 +232,7 @@ class OpenSession:
             self._is_changed = True
         if not self._csrf:
             mask = self._home.random_bytes(SEED)
-            self._csrf = _to_base64url(mask + _xor(mask, self._seed))
+            self._csrf = to_base64url(mask + _xor(mask, self._seed))
         return self._csrf
 
     def set(self, key: str, value: Value) -> None:
@@ -233,7 +248,7 @@ class OpenSession:
                 return
         else:
             values[key] = _Copy().of(value, 0)
-            self._home.expect_room(values)
+            self._home.expect_room(values, self.until)
         if key in USER_KEYS:
             self._renew_csrf()
         self._values = values
@@ -242,7 +257,7 @@ class OpenSession:
     def end(self) -> None:
         """Forget it; the answer removes the cookie."""
         self._values = {}
-        self._seed, self._csrf = b"", ""
+        self._seed, self._csrf, self.until = b"", "", 0
         self._is_changed = True
 
     def check_csrf(self, form: Mapping[str, str], header: str | None) -> None:
@@ -271,8 +286,8 @@ class OpenSession:
         if not self._is_changed:
             return None
         if self._values or self._seed:
-            value = self._home.sealed(self._values, self._seed)
-            age = f"Max-Age={self._home.settings.seconds}"
+            value = self._home.sealed(self._values, self._seed, self.until)
+            age = f"Max-Age={self._home.seconds_left(self.until)}"
             return self._home.header(value, age, is_secure=self._is_secure)
         return self._home.header("", REMOVED, is_secure=self._is_secure) if self._sent else None
 
@@ -362,12 +377,12 @@ def _key(secret: bytes, cookie: str) -> bytes:
 
 
 def _mac(key: bytes, body: str) -> str:
-    return _to_base64url(hmac.digest(key, body.encode("ascii"), "sha256"))
+    return to_base64url(hmac.digest(key, body.encode("ascii"), "sha256"))
 
 
 def _unmasked(shown: str) -> bytes:
     try:
-        both = _base64url(shown)
+        both = from_base64url(shown)
     except ValueError:
         return b""
     return _xor(both[:SEED], both[SEED:]) if len(both) == 2 * SEED else b""
@@ -375,16 +390,3 @@ def _unmasked(shown: str) -> bytes:
 
 def _xor(one: bytes, other: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(one, other, strict=True))
-
-
-def _to_base64url(data: bytes) -> str:
-    return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL).decode("ascii")
-
-
-def _base64url(text: str) -> bytes:
-    """Raises: ValueError."""
-    return a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4), strict_mode=True)
-
-
-_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")

@@ -53,6 +53,9 @@ class OidcSettings:
     """What the session keeps of the claims, beside ``sub`` and the roles."""
     roles_claim: str = "roles"
     """Where the roles are; dots lead inside: ``realm_access.roles``."""
+    seconds: int = 12 * 3600
+    """How long a session lasts that begins with a login, however much it is used: then the provider is asked
+    again."""
     url: str = ""
     """How browsers see this service: ``https://kadai.example``. Empty: as the request says."""
     login: str = "/login"

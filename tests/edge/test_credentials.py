@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etamil_actors.edge.credentials import Credentials, JwtSettings, has_role
+from etamil_actors.actors.auth.authority import Authority
+from etamil_actors.edge.credentials import Credentials
 from etamil_actors.errors import Fault
+from etamil_actors.ports.auth import ApiKey, AuthSettings, JwtSettings
+from etamil_actors.vm.blocks import has_role
 from etamil_actors.vm.builtins.passwords import issue_token
 from etamil_actors.vm.values import Value
 
@@ -49,8 +53,16 @@ def token(claims: object, secret: str = SECRET, kind: str = "sha256", **header: 
     return f"{body}.{part(hmac.digest(secret.encode(), body.encode(), kind))}"
 
 
-def user_of(written: str | None, settings: JwtSettings | None = HS, *, now: float = NOW, **session: Value) -> Value:
-    return Credentials(settings, lambda: now).user_of(written, Held(**session) if session else None)
+def recogniser(settings: JwtSettings | None = HS, now: float = NOW) -> Credentials:
+    return Credentials(Authority(AuthSettings(jwt=settings)), lambda: now)
+
+
+def shown(written: str | None) -> list[tuple[bytes, bytes]]:
+    return [(b"host", b"kadai"), *([(b"authorization", written.encode())] if written is not None else [])]
+
+
+def user_of(written: str | None, settings: JwtSettings | None = HS, *, now: float = NOW, **session: Value) -> Any:
+    return recogniser(settings, now).user_of(shown(written), Held(**session) if session else None)
 
 
 def refused(written: str | None, settings: JwtSettings | None = HS, **more: Any) -> Fault:
@@ -186,7 +198,7 @@ def test_algorithms_are_those_of_the_settings() -> None:
 @pytest.mark.parametrize("algorithms", [("none",), ("RS256",), ("HS256", "XX")])
 def test_an_algorithm_that_does_not_go_with_the_key_is_refused_at_the_start(algorithms: tuple[str, ...]) -> None:
     with pytest.raises(Fault) as raised:
-        Credentials(JwtSettings(secret=SECRET, algorithms=algorithms), lambda: NOW)
+        recogniser(JwtSettings(secret=SECRET, algorithms=algorithms))
     assert raised.value.code == "config"
     assert SECRET not in raised.value.message and SECRET not in repr(HS)
 
@@ -206,8 +218,8 @@ def test_a_changed_token_is_refused(data: st.DataObject) -> None:
 
 def test_a_known_token_is_read_anew_and_ends_in_time() -> None:
     now = [NOW]
-    credentials = Credentials(HS, lambda: now[0])
-    written = "Bearer " + token({"exp": NOW + 60, "roles": ["user"]})
+    credentials: Any = Credentials(Authority(AuthSettings(jwt=HS)), lambda: now[0])
+    written = shown("Bearer " + token({"exp": NOW + 60, "roles": ["user"]}))
     first = credentials.user_of(written, None)
     first["roles"].append("admin")
     assert credentials.user_of(written, None)["roles"] == ["user"]
@@ -219,10 +231,114 @@ def test_a_known_token_is_read_anew_and_ends_in_time() -> None:
 
 
 def test_many_tokens_are_not_remembered_for_ever() -> None:
-    credentials = Credentials(HS, lambda: NOW)
+    authority = Authority(AuthSettings(jwt=HS))
+    credentials: Any = Credentials(authority, lambda: NOW)
     for number in range(1100):
-        assert credentials.user_of("Bearer " + token({"exp": NOW, "n": number}), None)["n"] == number
-    assert len(credentials._tokens._known) == 1024  # type: ignore[union-attr]
+        user = credentials.user_of(shown("Bearer " + token({"exp": NOW, "n": number})), None)
+        assert user["n"] == number
+    user = credentials.user_of(shown("Bearer " + token({"exp": NOW, "long": "x" * 10_000})), None)
+    assert len(user["long"]) == 10_000
+    assert authority.tokens is not None
+    assert len(authority.tokens._known) == 1024
+    assert max(map(len, authority.tokens._known)) < 10_000
+
+
+# ---------------------------------------------------------------- what came twice
+
+
+def test_a_header_that_came_twice_is_refused() -> None:
+    good = f"Bearer {token(GOOD)}".encode()
+    for other in (b"Bearer " + token({**GOOD, "sub": "b"}).encode(), b"Basic abc", good):
+        with pytest.raises(Fault) as raised:
+            recogniser().user_of([(b"authorization", good), (b"authorization", other)], None)
+        assert raised.value.code == "auth.invalid"
+
+
+@pytest.mark.parametrize("head", [
+    b'{"alg":"none","alg":"HS256"}', b'{"alg":"HS256","alg":"none"}', b'{"alg":"HS256","kid":"a","kid":"b"}',
+    b'{"alg":"HS256","alg":"HS256"}',
+])  # fmt: skip
+def test_a_head_that_says_one_thing_twice_is_refused(head: bytes) -> None:
+    body = f"{part(head)}.{part(GOOD)}"
+    written = f"{body}.{part(hmac.digest(SECRET.encode(), body.encode(), 'sha256'))}"
+    assert refused("Bearer " + written).code == "auth.invalid"
+
+
+def test_a_head_that_is_too_large_is_refused() -> None:
+    assert user_of("Bearer " + token(GOOD, x="a" * 2000)) == GOOD
+    assert refused("Bearer " + token(GOOD, x="a" * 5000)).code == "auth.invalid"
+
+
+# ---------------------------------------------------------------- API keys
+
+KEY = "kadai_3f1d7c0b9a5e4d2c"
+
+
+def with_keys(*headers: tuple[bytes, bytes], user: Value = None, jwt: JwtSettings | None = None) -> Any:
+    billing = ApiKey(hashes=(sha256(KEY.encode()).hexdigest(), sha256(b"the next one").hexdigest()), roles=("a",))
+    other = ApiKey(hashes=(sha256(b"another key").hexdigest().upper(),))
+    authority = Authority(AuthSettings(jwt=jwt, keys={"billing": billing, "other": other}))
+    return Credentials(authority, lambda: NOW).user_of(headers, Held(user=user) if user else None)
+
+
+@pytest.mark.parametrize("header", [
+    (b"x-api-key", KEY.encode()), (b"authorization", f"ApiKey {KEY}".encode()),
+    (b"authorization", f"apikey  {KEY} ".encode()), (b"x-api-key", b"the next one"),
+])  # fmt: skip
+def test_whose_key_it_is(header: tuple[bytes, bytes]) -> None:
+    assert with_keys(header) == {"sub": "billing", "roles": ["a"]}
+    assert with_keys((b"x-api-key", b"another key")) == {"sub": "other", "roles": []}
+
+
+@pytest.mark.parametrize("key", [
+    b"", b"kadai", KEY.upper().encode(), KEY.encode() + b" ", sha256(KEY.encode()).hexdigest().encode(),
+    b"x" * 600, "சாவி".encode(),
+])  # fmt: skip
+def test_a_key_that_nobody_has_is_refused_whatever_the_session_says(key: bytes) -> None:
+    for user in (None, "கமலா"):
+        with pytest.raises(Fault) as raised:
+            with_keys((b"x-api-key", key), user=user)
+        assert raised.value.code == "auth.invalid"
+        assert KEY not in raised.value.message
+
+
+def test_a_key_that_came_twice_is_refused() -> None:
+    with pytest.raises(Fault) as raised:
+        with_keys((b"x-api-key", KEY.encode()), (b"x-api-key", b"another key"))
+    assert raised.value.code == "auth.invalid"
+
+
+def test_a_token_wins_over_a_key_and_a_key_over_a_session() -> None:
+    key = (b"x-api-key", KEY.encode())
+    assert with_keys(key, user="கமலா")["sub"] == "billing"
+    assert with_keys(key, (b"authorization", f"Bearer {token(GOOD)}".encode()), jwt=HS) == GOOD
+    with pytest.raises(Fault):
+        with_keys(key, (b"authorization", b"Bearer x"), jwt=HS)
+
+
+def test_what_one_request_does_with_its_user_no_other_sees() -> None:
+    billing = ApiKey(hashes=(sha256(KEY.encode()).hexdigest(),), roles=("a",))
+    credentials: Any = Credentials(Authority(AuthSettings(keys={"billing": billing})), lambda: NOW)
+    credentials.user_of([(b"x-api-key", KEY.encode())], None)["roles"].append("admin")
+    assert credentials.user_of([(b"x-api-key", KEY.encode())], None)["roles"] == ["a"]
+
+
+def test_without_keys_that_header_belongs_to_the_program() -> None:
+    with pytest.raises(Fault) as raised:
+        recogniser().user_of([(b"x-api-key", b"whatever")], None)
+    assert raised.value.code == "auth.missing"
+
+
+@pytest.mark.parametrize("keys", [
+    {"a": ApiKey()}, {"a": ApiKey(hashes=("x",))}, {"a": ApiKey(hashes=(KEY,))},
+    {"a": ApiKey(hashes=("0" * 64,)), "b": ApiKey(hashes=("0" * 64,))},
+    {f"k{number}": ApiKey(hashes=(f"{number:064x}",)) for number in range(501)},
+])  # fmt: skip
+def test_keys_that_make_no_sense_are_refused_at_the_start(keys: dict[str, ApiKey]) -> None:
+    with pytest.raises(Fault) as raised:
+        Authority(AuthSettings(keys=keys))
+    assert raised.value.code == "config"
+    assert KEY not in raised.value.message
 
 
 # ---------------------------------------------------------------- public keys
@@ -286,6 +402,13 @@ def test_a_public_key_is_no_secret() -> None:
     assert user_of("Bearer " + token(GOOD), settings) == GOOD
 
 
+@pytest.mark.parametrize("head", ["-----BEGIN PUBLIC KEY-----", "\n-----BEGIN RSA PUBLIC KEY-----", "ssh-rsa AAAA"])
+def test_a_public_key_that_is_given_for_a_secret_is_refused_at_the_start(head: str) -> None:
+    with pytest.raises(Fault) as raised:
+        recogniser(JwtSettings(secret=head + "\nMIIB"))
+    assert raised.value.code == "config"
+
+
 @pytest.mark.parametrize("jwks", [
     {}, {"keys": "x"}, {"keys": []}, {"keys": ["x"]}, {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]},
     {"keys": [{"kty": "RSA"}]}, {"keys": [{"kty": "RSA", "n": "!", "e": "AQAB"}]},
@@ -295,7 +418,7 @@ def test_a_public_key_is_no_secret() -> None:
 ])  # fmt: skip
 def test_keys_that_are_none_are_refused_at_the_start(jwks: dict[str, Any]) -> None:
     with pytest.raises(Fault) as raised:
-        Credentials(JwtSettings(jwks=jwks), lambda: NOW)
+        recogniser(JwtSettings(jwks=jwks))
     assert raised.value.code == "config"
 
 
@@ -305,7 +428,7 @@ def test_keys_for_something_else_are_passed_over() -> None:
     agreeing = {"kty": "OKP", "crv": "X25519", "x": "AAAA"}
     assert user_of(signed(key, "ES256"), keys(encrypting, agreeing, {"kty": "AKP"}, record)) == GOOD
     with pytest.raises(Fault):
-        Credentials(keys(encrypting, agreeing), lambda: NOW)
+        recogniser(keys(encrypting, agreeing))
 
 
 # ---------------------------------------------------------------- roles

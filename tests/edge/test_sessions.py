@@ -36,10 +36,10 @@ class World:
         self._count += 1
         return self._count.to_bytes(count, "big")
 
-    def sessions(self, secret: str = SECRET, *secrets: bytes, **settings: Any) -> Sessions:
+    def sessions(self, secret: str = SECRET, *old_secrets: str, **settings: Any) -> Sessions:
         return Sessions(
-            SessionSettings(secret=secret, **settings), self.wall, self.random_bytes,
-            secrets=secrets, on_refused=self.refused.append,
+            SessionSettings(secret=secret, old_secrets=old_secrets, **settings), self.wall, self.random_bytes,
+            on_refused=self.refused.append,
         )  # fmt: skip
 
 
@@ -256,13 +256,40 @@ def test_a_session_from_the_future_is_none(world: World) -> None:
 def test_a_new_secret_signs_and_the_old_one_still_verifies(world: World) -> None:
     old = "the old secret of sixteen bytes"
     cookie = begun(world.sessions(old), a=1)
-    both = world.sessions(SECRET, old.encode())
+    both = world.sessions(SECRET, "one that is older still", old)
     session = both.open(cookie, False)
     assert session.values == {"a": 1}
+    assert world.sessions().open(sent(session), False).values == {"a": 1}  # signed anew, though nothing changed
     session.set("a", 2)
     assert world.sessions().open(sent(session), False).values == {"a": 2}
     assert world.sessions().open(cookie, False).values == {}
     assert world.refused == ["signature"]
+
+
+def test_a_session_may_be_told_until_when_it_lasts_however_much_it_is_used(world: World) -> None:
+    sessions = world.sessions(seconds=100)
+    session = sessions.open(None, False)
+    session.until = int(world.now) + 250
+    session.set("user", "கமலா")
+    cookie = sent(session)
+    for _ in range(4):  # it is used, and so issued anew
+        world.now += 60
+        again = sessions.open(cookie, False)
+        assert again.values == {"user": "கமலா"}
+        header = again.set_cookie_header()
+        assert header is not None
+        cookie = sent(again)
+    assert b"; Max-Age=10;" in header
+    world.now += 9
+    assert sessions.open(cookie, False).values == {"user": "கமலா"}
+    again = sessions.open(cookie, False)
+    again.set("user", "வேலன்")
+    assert again.until == session.until
+    world.now += 2
+    assert sessions.open(cookie, False).values == {}
+    assert sessions.open(sent(again), False).values == {}
+    again.end()
+    assert again.until == 0
 
 
 def test_without_a_secret_sessions_end_with_the_process(world: World) -> None:

@@ -93,7 +93,7 @@ def test_a_tail_beyond_72_bytes_does_not_pass(call: Call) -> None:
 @pytest.mark.parametrize(
     "hashed",
     ["", "x", "$2b$12$", "$2b$12$" + "!" * 53, "$1b$12$" + "a" * 53, "$2b$31$" + "a" * 53,
-     "$2b$03$" + "a" * 53,
+     "$2b$03$" + "a" * 53, "$2b$04$" + "a" * 53,  # a salt never ends with this letter
      "$2b$௧௨$" + "a" * 53, "$2b$12$" + "a" * 54, "$2b$12$" + "அ" * 53],
 )  # fmt: skip
 def test_what_is_no_hash_is_an_error(call: Call, hashed: str) -> None:
@@ -309,3 +309,63 @@ def test_any_text_ends_in_a_result(server: Any, text: str) -> None:
     assert isinstance(server.call("சீட்டு_சரிபார்", text), Err)
     assert isinstance(server.call("சீட்டு_தலைப்பு", text), (Ok, Err))
     assert isinstance(server.call("சீட்டு_பொதுச்_சரிபார்", text, text, text, text, text), Err)
+
+
+# ── Argon2id ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def modern(make_machine: Any) -> Any:
+    """A machine of a service whose configuration says ``passwords: argon2id``."""
+    machine = make_machine()
+    machine.world.passwords = "argon2id"
+    return machine
+
+
+def test_new_hashes_are_argon2id_when_the_configuration_says_so(modern: Any) -> None:
+    hashed = modern.call("கடவுச்சொல்_மறை", "இரகசியம்")
+    assert hashed.startswith("$argon2id$v=19$m=65536,t=2,p=1$")
+    assert modern.call("கடவுச்சொல்_சரியா", "இரகசியம்", hashed) is True
+    assert modern.call("கடவுச்சொல்_சரியா", "இரகசியம்!", hashed) is False
+    assert all(isinstance(effect, InThread) for effect in modern.performed)
+
+
+def test_old_hashes_stay_good_on_both_sides(modern: Any, machine: Any) -> None:
+    bcrypt, argon2 = machine.call("கடவுச்சொல்_மறை", "அ"), modern.call("கடவுச்சொல்_மறை", "அ")
+    for one in (modern, machine):
+        for hashed in (bcrypt, argon2):
+            assert one.call("கடவுச்சொல்_சரியா", "அ", hashed) is True
+            assert one.call("கடவுச்சொல்_சரியா", "ஆ", hashed) is False
+
+
+def test_every_letter_of_a_long_password_counts(modern: Any) -> None:
+    hashed = modern.call("கடவுச்சொல்_மறை", "அ" * 1000)
+    assert modern.call("கடவுச்சொல்_சரியா", "அ" * 1000, hashed) is True
+    assert modern.call("கடவுச்சொல்_சரியா", "அ" * 999 + "ஆ", hashed) is False
+    assert modern.call("கடவுச்சொல்_சரியா", "x" * 5000, hashed) is False
+    with pytest.raises(Fault) as caught:
+        modern.call("கடவுச்சொல்_மறை", "x" * 4097)
+    assert "at most 4096 bytes" in caught.value.english
+
+
+def test_two_hashes_of_one_password_differ(modern: Any) -> None:
+    first, second = (modern.call("கடவுச்சொல்_மறை", "அ") for _ in range(2))
+    assert first != second
+
+
+def test_the_published_hash_matches(call: Call) -> None:
+    hashed = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+    assert call("கடவுச்சொல்_சரியா", "password", hashed) is True
+    assert call("கடவுச்சொல்_சரியா", "Password", hashed) is False
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["$argon2id$v=16$m=65536,t=2,p=1", "$argon2i$v=19$m=65536,t=2,p=1", "$argon2d$v=19$m=65536,t=2,p=1",
+     "$argon2id$m=65536,t=2,p=1", "$argon2id$v=19$m=9999999,t=2,p=1", "$argon2id$v=19$m=65536,t=99,p=1",
+     "$argon2id$v=19$m=65536,t=2,p=99", "$argon2id$v=19$m=4,t=2,p=1", "$argon2id$v=19$m=65536,t=0,p=1",
+     "$argon2id$v=19$m=௧,t=2,p=1", "$argon2id$v=19$m=65536,t=2,p=1\n", "$argon2"],
+)  # fmt: skip
+def test_a_hash_that_wants_too_much_or_is_none_is_an_error(call: Call, head: str) -> None:
+    with fails("value.invalid"):
+        call("கடவுச்சொல்_சரியா", "x", head + "$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from etamil_actors.actors.auth.api_keys import ApiKeys
 from etamil_actors.actors.auth.parts import misconfigured
-from etamil_actors.actors.auth.published import PublishedKeys, Tell
+from etamil_actors.actors.auth.published import PublishedKeys, Start, Tell
 from etamil_actors.actors.auth.roles import Roles
 from etamil_actors.actors.auth.tokens import Tokens
 from etamil_actors.ports.auth import AuthSettings, JwtSettings
@@ -38,11 +39,16 @@ class Authority:
         *,
         web: Callable[[], Web | None] = lambda: None,
         tell: Tell | None = None,
+        start: Start | None = None,
     ) -> None:
+        """``tell`` tells the operator; ``start`` runs something beside everything else."""
         self.settings = settings if settings is not None else AuthSettings()
         self.roles = Roles(self.settings.roles)
-        self._web = web
-        self._tell = tell
+        self.keys = ApiKeys(self.settings.keys)
+        self.web = web
+        """The way to a provider, if there is any."""
+        self.tell = tell
+        self.start = start
         self._published: OrderedDict[str, PublishedKeys] = OrderedDict()
         self._verifiers: OrderedDict[object, Tokens] = OrderedDict()
         jwt = self.settings.jwt
@@ -50,9 +56,9 @@ class Authority:
         """Verifies by the keys of the configuration, if it has any."""
 
     @property
-    def web(self) -> Web | None:
-        """The way to a provider."""
-        return self._web()
+    def recognises(self) -> bool:
+        """Is there a way to come in, beside the sessions that programs begin by themselves?"""
+        return self.tokens is not None or bool(self.keys) or self.settings.oidc is not None
 
     def verifier(self, settings: JwtSettings) -> Tokens:
         """What verifies by these keys. Raises: Fault ``config``."""
@@ -73,7 +79,7 @@ class Authority:
         found = self._published.get(url)
         if found is None:
             expect_safe_url(url, "jwks")
-            found = self._published[url] = PublishedKeys(url, self._web, self._tell)
+            found = self._published[url] = PublishedKeys(url, self.web, self.tell, self.start)
             if len(self._published) > MOST_ADDRESSES:
                 self._published.popitem(last=False)
         return found

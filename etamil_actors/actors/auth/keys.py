@@ -139,6 +139,6 @@ def _expect_strong(record: Mapping[str, Value], name: str) -> None:
     modulus = int.from_bytes(from_base64url(record["n"]), "big")
     if not LEAST_RSA_BITS <= modulus.bit_length() <= MOST_RSA_BITS:
         raise misconfigured(
-            f"{name}: RSA சாவி {LEAST_RSA_BITS} முதல் {MOST_RSA_BITS} துகள் வரை இருக்க வேண்டும்",
+            f"{name}: RSA சாவி {LEAST_RSA_BITS} முதல் {MOST_RSA_BITS} பிட் வரை இருக்க வேண்டும்",
             f"{name}: an RSA key must have {LEAST_RSA_BITS} to {MOST_RSA_BITS} bits",
         )

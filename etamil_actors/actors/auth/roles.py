@@ -25,15 +25,15 @@ class Roles:
 
     def __init__(self, includes: Mapping[str, Iterable[str]] | None = None) -> None:
         self._within: dict[str, frozenset[str]] = {}
-        all_of = {role: tuple(others) for role, others in (includes or {}).items()}
-        if len(all_of) > MOST:
+        said = {role: tuple(others) for role, others in (includes or {}).items()}
+        if len(said) > MOST:
             raise Fault(
                 "config",
                 problem_ta=f"auth.roles: {MOST} பங்குகளுக்கு மேல் உள்ளன",
                 problem_en=f"auth.roles: there are more than {MOST} roles",
             )
-        for role in all_of:
-            self._close(role, all_of, ())
+        for role in said:
+            self._close(role, said, ())
 
     def _close(
         self, role: str, includes: Mapping[str, tuple[str, ...]], above: tuple[str, ...]
@@ -50,13 +50,6 @@ class Roles:
             inner = (self._close(one, includes, (*above, role)) for one in includes.get(role, ()))
             known = self._within[role] = frozenset({role}).union(*inner)
         return known
-
-    def of(self, user: Value) -> set[str]:
-        """All roles of a user, those included too."""
-        held: set[str] = set()
-        for role in roles_of(user):
-            held |= self._within.get(role, {role})
-        return held
 
     def has(self, user: Value, role: str) -> bool:
         """Does the user have this role, or one that includes it?"""

@@ -44,6 +44,8 @@ LEEWAY: Final = 5
 """Seconds by which clocks may differ."""
 MOST_KNOWN: Final = 1_024
 """Verified tokens that are remembered."""
+LONGEST_KNOWN: Final = 8_192
+"""Letters; one that is longer is verified each time."""
 TTL: Final = 3_600
 """Seconds that a token is good for when nobody says."""
 LARGEST_MOMENT: Final = 2**53
@@ -61,7 +63,7 @@ class Tokens:
     def __init__(self, settings: JwtSettings, published: PublishedKeys | None = None) -> None:
         """``published``: the keys at ``settings.jwks_url``."""
         self._settings = settings
-        self._secret = settings.secret.encode()
+        self._secret = _checked_secret(settings.secret)
         self._algorithms = _checked_algorithms(settings)
         self._keys: Sequence[PublicKey] = given_keys(settings.jwks) if settings.jwks is not None else ()
         self._published = published
@@ -79,7 +81,8 @@ class Tokens:
         published = self._published
         if published is None:
             return self._claims(token, int(wall()))
-        if published.is_old and self._needs_key(token):
+        published.forget_old()
+        if published.is_old and self._needs_key(token) and not published.fetch_beside():
             return self._claims_later(published, token, wall)
         try:
             return self._claims(token, int(wall()))
@@ -137,12 +140,16 @@ class Tokens:
 
     def _is_signed(self, parts: Parts) -> bool:
         keys = [key for key in self._keys if key.may_verify(parts.algorithm, parts.kid)]
-        if not keys:
+        is_signed = any(key.verifies(parts.algorithm, parts.body, parts.signature) for key in keys)
+        # One that names no key may be of a new one, where a provider has one key at a time and no names.
+        if not keys or (not is_signed and parts.kid is None and self._published is not None):
             raise UnknownKeyError
-        return any(key.verifies(parts.algorithm, parts.body, parts.signature) for key in keys)
+        return is_signed
 
     def _remember(self, token: str, payload: bytes) -> None:
-        # A copy is read anew each time, so nobody changes what another request sees.
+        # What is kept is text, read anew each time: nobody changes what another request sees.
+        if len(token) > LONGEST_KNOWN:
+            return
         if len(self._known) >= MOST_KNOWN:
             del self._known[next(iter(self._known))]
         self._known[token] = payload
@@ -214,6 +221,16 @@ class UnknownKeyError(Fault):
 async def awaited(claims: Claims | Awaitable[Claims]) -> Claims:
     """The claims, for those who may wait anyway."""
     return claims if isinstance(claims, dict) else await claims
+
+
+def _checked_secret(secret: str) -> bytes:
+    if secret.lstrip().startswith(("-----BEGIN", "ssh-", "ecdsa-")):
+        # Everybody knows a public key, so everybody could sign with it.
+        raise misconfigured(
+            "auth.jwt.secret: இது ஒரு சாவிக் கோப்பு (PEM), இரகசியம் அல்ல; பொதுச் சாவிகளுக்கு jwks_file, jwks_url",
+            "auth.jwt.secret: this is a key file (PEM) and no secret; for public keys: jwks_file or jwks_url",
+        )
+    return secret.encode()
 
 
 def _checked_algorithms(settings: JwtSettings) -> frozenset[str]:

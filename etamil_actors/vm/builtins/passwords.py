@@ -2,7 +2,9 @@
 
 Passwords are hashed with bcrypt at cost 12, in a thread, because it is slow on purpose. bcrypt
 sees only the first 72 bytes (24 Tamil letters); a longer password is refused rather than cut,
-so that nobody believes in letters that do not count.
+so that nobody believes in letters that do not count. Where the configuration says so, new hashes
+are made with Argon2id (RFC 9106), which needs memory too and sees every letter. A hash tells what
+made it, so both are recognised whatever the configuration says.
 
 Tokens are JSON Web Tokens (RFC 7519). They are made of three lines of standard library and
 our own JSON, which keeps numbers exact; a library would bring its own. What a verifier must not
@@ -12,6 +14,7 @@ the signature is compared before anything in the payload is read, and in constan
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from etamil_actors.errors import Fault
@@ -30,6 +33,15 @@ MOST_COST: Final = 18
 """A hash that claims to need more rounds would keep a thread busy for minutes."""
 PASSWORD_BYTES: Final = 72
 
+ARGON2ID: Final = "argon2id"
+PASSES, MEMORY, LANES = 2, 65_536, 1
+"""Memory in KiB. It takes about as long as bcrypt at its cost, and one thread."""
+MOST_PASSES: Final = 10
+MOST_MEMORY: Final = 4 * MEMORY
+MOST_LANES: Final = 16
+ARGON2_BYTES: Final = 4_096
+"""Nobody's password is longer."""
+
 GRACE: Final = 5
 """Seconds by which clocks may differ."""
 TOKEN_LENGTH: Final = 65_536
@@ -46,25 +58,41 @@ BASE64_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 @implements("_hashPassword", machine=True)
 def hash_password(machine: Machine, password: str) -> str:
-    """``கடவுச்சொல்_மறை``: a bcrypt hash of this password."""
+    """``கடவுச்சொல்_மறை``: a hash of this password."""
     data = password.encode()
-    if len(data) > PASSWORD_BYTES:
+    # Only a service has a configuration that says so.
+    is_argon2 = getattr(machine.world, "passwords", "") == ARGON2ID
+    most = ARGON2_BYTES if is_argon2 else PASSWORD_BYTES
+    if len(data) > most:
         raise _invalid(
             "கடவுச்சொல்_மறை",
-            f"கடவுச்சொல் {PASSWORD_BYTES} எண்மிக்கு மேல் இருக்கக் கூடாது; இதில் {len(data)} உள்ளன",
-            f"a password has at most {PASSWORD_BYTES} bytes; this one has {len(data)}",
+            f"கடவுச்சொல் {most} எண்மிக்கு மேல் இருக்கக் கூடாது; இதில் {len(data)} உள்ளன",
+            f"a password has at most {most} bytes; this one has {len(data)}",
         )
-    salt = f"$2b${COST}${_bcrypt_salt(machine.world.random_bytes(16))}"
-    hashed: bytes = machine.perform(InThread(_bcrypt, (data, salt.encode())))
+    random = machine.world.random_bytes(16)
+    salt = f"$2b${COST}${_bcrypt_salt(random)}".encode()
+    slow = InThread(_argon2, (data, random)) if is_argon2 else InThread(_bcrypt, (data, salt))
+    hashed: bytes = machine.perform(slow)
     return hashed.decode("ascii")
 
 
 @implements("_verifyPassword", machine=True)
 def verify_password(machine: Machine, password: str, hashed: str) -> bool:
     """``கடவுச்சொல்_சரியா``: does the password match the hash?"""
+    data = password.encode()
+    if hashed.startswith("$argon2"):
+        if not _is_argon2(hashed):
+            raise _invalid(
+                "கடவுச்சொல்_சரியா",
+                "இங்கே ஏற்கப்படும் Argon2id சுருக்கம் அல்ல",
+                "this is no Argon2id hash that is accepted here",
+            )
+        if len(data) > ARGON2_BYTES:
+            return False
+        is_right: bool = machine.perform(InThread(_argon2_matches, (hashed.encode(), data)))
+        return is_right
     if not _is_bcrypt(hashed):
         raise _invalid("கடவுச்சொல்_சரியா", "இது ஒரு bcrypt சுருக்கம் அல்ல", "this is no bcrypt hash")
-    data = password.encode()
     if len(data) > PASSWORD_BYTES:
         # No such hash is made here, and its tail would count for nothing.
         return False
@@ -98,7 +126,44 @@ def _is_bcrypt(hashed: str) -> bool:
         and cost.isdigit()
         and 4 <= int(cost) <= MOST_COST
         and set(rest) <= set(BCRYPT_LETTERS)
+        and rest[21] in _LAST_OF_SALT
     )
+
+
+_LAST_OF_SALT: Final = BCRYPT_LETTERS[::16]
+"""The last of its 22 letters stands for two bits only."""
+
+
+def _argon2(password: bytes, salt: bytes) -> bytes:
+    from argon2.low_level import Type, hash_secret
+
+    return hash_secret(password, salt, PASSES, MEMORY, LANES, 32, Type.ID)
+
+
+def _argon2_matches(hashed: bytes, password: bytes) -> bool:
+    from argon2.exceptions import VerificationError
+    from argon2.low_level import Type, verify_secret
+
+    try:
+        return verify_secret(hashed, password, Type.ID)
+    except VerificationError:
+        return False
+
+
+_read_argon2: Final = re.compile(
+    r"\$argon2id\$v=19\$m=([1-9]\d{0,7}),t=([1-9]\d?),p=([1-9]\d?)"
+    r"\$[A-Za-z0-9+/]{11,64}\$[A-Za-z0-9+/]{22,86}",
+    re.ASCII,
+).fullmatch
+
+
+def _is_argon2(hashed: str) -> bool:
+    """Is it a hash of Argon2id, and one that does not claim to need more than a thread should give?"""
+    found = _read_argon2(hashed)
+    if found is None:
+        return False
+    memory, passes, lanes = map(int, found.groups())
+    return 8 * lanes <= memory <= MOST_MEMORY and passes <= MOST_PASSES and lanes <= MOST_LANES
 
 
 # ── tokens ──────────────────────────────────────────────────────────────────────────────────────────
@@ -270,7 +335,7 @@ def _verify_rsa(body: bytes, signature: bytes, n: bytes, e: bytes) -> None:
     modulus, exponent = int.from_bytes(n, "big"), int.from_bytes(e, "big")
     if not KEY_BITS[0] <= modulus.bit_length() <= KEY_BITS[1] or exponent.bit_length() > 33:
         raise BadToken(
-            f"பொதுச் சாவி {KEY_BITS[0]}–{KEY_BITS[1]} துகள் கொண்டதாக இருக்க வேண்டும்",
+            f"பொதுச் சாவி {KEY_BITS[0]}–{KEY_BITS[1]} பிட் கொண்டதாக இருக்க வேண்டும்",
             f"the public key must have {KEY_BITS[0]} to {KEY_BITS[1]} bits",
         )
     try:

@@ -368,6 +368,7 @@ LONGEST_AGENT: Final = 120
 _SECRET_PARTS: Final = (
     "password", "passwd", "passphrase", "secret", "token", "authorization", "apikey", "api_key", "cookie",
     "credential", "signature", "session", "கடவுச்சொல்", "இரகசிய", "ரகசிய", "சீட்டு", "அமர்வு", "திறவுகோல்",
+    "சாவி",
 )  # fmt: skip
 """A name that holds one of these speaks of a secret …"""
 

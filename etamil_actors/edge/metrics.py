@@ -12,8 +12,13 @@ EventStream ─▶ ActorCounts ────────────────�
 What can be looked up — the depth of a queue, dead letters — is not counted here at all: it is asked for by a
 function when the text is made.
 
-No label comes from a client: methods that nobody knows are ``OTHER``, a path that no route answers counts for
-route 0, statuses are those of HTTP. A route is labelled with its id in ASCII and with its Tamil name.
+No label comes from a client: methods that nobody knows are ``_OTHER``, a path that no route answers counts
+for route 0, statuses are those of HTTP.
+
+Where OpenTelemetry's conventions have a name for something it is told under that name, with those labels and
+buckets (``http_server_request_duration_seconds`` with ``http_route`` …), so dashboards that people have
+already show it. What is ours alone begins with ``etamil_``. A route is labelled with its path as the program
+writes it; ``service`` and ``route``, its id in ASCII, stand beside it.
 """
 
 from __future__ import annotations
@@ -41,31 +46,46 @@ from etamil_actors.actors.events import (
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Seconds at which the buckets of a histogram end; the last one has no end."""
+BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Seconds at which the buckets of a histogram end, as the conventions advise; the last one has no end."""
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-OTHER: Final = "OTHER"
+OTHER: Final = "_OTHER"
+SCHEMES: Final = frozenset(("http", "https"))
 
 UNMATCHED: Final = 0
 """The number of the route that stands for requests no route answers."""
 
 
+class Answers:
+    """How many answers there were, and how long they took."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+        """All together."""
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return sum(self.buckets)
+
+
 class RouteCounts:
     """The numbers of one route."""
 
-    __slots__ = ("answers", "buckets", "gone", "id", "limited", "method", "name", "queue", "seconds",
-                 "service", "timeouts")  # fmt: skip
+    __slots__ = ("answers", "gone", "id", "limited", "method", "name", "queue", "service",
+                 "timeouts")  # fmt: skip
 
     def __init__(self, service: str, id: str, name: str, method: str) -> None:
         self.service = service
         self.id = id
         self.name = name
         self.method = method
-        self.answers: dict[tuple[str, int], int] = {}
-        """By method and status."""
-        self.buckets = [0] * (len(BOUNDS) + 1)
-        self.seconds = 0.0
+        self.answers: dict[tuple[str, int, str], Answers] = {}
+        """By method, status and scheme."""
         self.limited = 0
         """Requests beyond the rate."""
         self.timeouts = 0
@@ -106,21 +126,28 @@ class EdgeMetrics:
         """Ask this function how many wait before a route, and how long the first has waited."""
         self.routes[route].queue = queue
 
-    def answered(self, route: int, method: str, status: int, seconds: float) -> None:
+    def answered(
+        self, route: int, method: str, status: int, seconds: float, scheme: str = "http"
+    ) -> None:
         """A request was answered, or given up: its status says so."""
-        counts = self.routes[route]
-        counts.buckets[bisect_left(BOUNDS, seconds)] += 1
-        counts.seconds += seconds
-        answers, key = counts.answers, (method, status)
-        if key in answers:
-            answers[key] += 1
-        else:
-            self._first(answers, method, status)
+        all_of_them = self.routes[route].answers
+        answers = all_of_them.get((method, status, scheme))
+        if answers is None:
+            answers = self._first(all_of_them, method, status, scheme)
+        answers.buckets[bisect_left(BOUNDS, seconds)] += 1
+        answers.seconds += seconds
 
-    def _first(self, answers: dict[tuple[str, int], int], method: str, status: int) -> None:
+    @staticmethod
+    def _first(
+        answers: dict[tuple[str, int, str], Answers], method: str, status: int, scheme: str
+    ) -> Answers:
         # Only here, where a series begins, it is made sure that there are not without end of them.
-        key = (method if method in METHODS else OTHER, status if 100 <= status <= 599 else 0)
-        answers[key] = answers.get(key, 0) + 1
+        key = (
+            method if method in METHODS else OTHER,
+            status if 100 <= status <= 599 else 0,
+            scheme if scheme in SCHEMES else "",
+        )
+        return answers.setdefault(key, Answers())
 
     def refused(self, reason: str) -> None:
         """The edge has refused a request, or what was none; the reason is a word of ours."""
@@ -224,26 +251,17 @@ class EdgeCollector:
     def _requests(self) -> Iterator[Metric]:
         from prometheus_client.core import HistogramMetricFamily
 
-        yield _family(
-            "etamil_http_requests",
-            "Requests that were answered or given up (499: the client left).",
-            (*_OF_ROUTE, "method", "status"),
-            [
-                ((*_labels(route), method, str(status)), count)
-                for route in self._metrics.routes
-                for (method, status), count in route.answers.items()
-            ],
-            is_counter=True,
-        )
         durations = HistogramMetricFamily(
-            "etamil_http_request_duration_seconds",
-            "From the end of the head of a request to the end of its answer.",
-            labels=_OF_ROUTE,
+            "http_server_request_duration_seconds",
+            "From the end of the head of a request to the end of its answer (499: the client left).",
+            labels=(*_OF_ROUTE, *_OF_ANSWER),
         )
         for route in self._metrics.routes:
-            if route.answers:
-                so_far = list(accumulate(route.buckets))
-                durations.add_metric(_labels(route), list(zip(_ENDS, so_far, strict=True)), route.seconds)
+            for (method, status, scheme), answers in route.answers.items():
+                so_far = list(accumulate(answers.buckets))
+                error = str(status) if status >= 500 else ""
+                labels = (*_labels(route), method, str(status), scheme, error)
+                durations.add_metric(labels, list(zip(_ENDS, so_far, strict=True)), answers.seconds)
         yield durations
 
     def _per_route(self) -> Iterator[Metric]:
@@ -278,7 +296,10 @@ class EdgeCollector:
             yield _family(name, words, ("service",), samples, is_counter=True)
 
 
-_OF_ROUTE: Final = ("service", "route", "name")
+_OF_ROUTE: Final = ("service", "route", "http_route")
+
+_OF_ANSWER: Final = ("http_request_method", "http_response_status_code", "url_scheme", "error_type")
+"""A label that is empty is one that is not there."""
 
 _ENDS: Final = [*(str(end) for end in BOUNDS), "+Inf"]
 
@@ -289,7 +310,7 @@ _PER_ROUTE: Final[tuple[tuple[str, str, Callable[[RouteCounts], int]], ...]] = (
 )
 
 _PLAIN: Final[tuple[tuple[str, str, bool, Callable[[EdgeMetrics], int]], ...]] = (
-    ("etamil_http_in_flight", "Requests under way now.", False, lambda m: m.in_flight),
+    ("http_server_active_requests", "Requests under way now.", False, lambda m: m.in_flight),
     ("etamil_http_connections", "Connections that are open now.", False, lambda m: m.connections_open),
     ("etamil_http_connections_accepted", "Connections taken.", True, lambda m: m.connections_accepted),
     ("etamil_http_connections_refused", "Connections beyond a limit.", True, lambda m: m.connections_refused),
@@ -359,26 +380,39 @@ class MetricsPage:
         kind, pieces = self._pieces(accept)
         return kind, b"".join(pieces)
 
-    async def text_in_turns(self, accept: bytes = b"") -> tuple[bytes, bytes]:
-        """The same, letting others have their turn: the text of many routes takes a while."""
-        kind, pieces = self._pieces(accept)
+    def families(self) -> Iterator[Metric]:
+        """All numbers, before they are text."""
+        return iter(self._registry.collect())
+
+    async def text_in_turns(
+        self, accept: bytes = b"", families: Iterable[Metric] | None = None
+    ) -> tuple[bytes, bytes]:
+        """The same, letting others have their turn: the text of many routes takes a while. Perhaps of other
+        families than its own."""
+        kind, pieces = self._pieces(accept, families)
         made = []
         for piece in pieces:
             made.append(piece)
             await trio.lowlevel.checkpoint()
         return kind, b"".join(made)
 
-    def _pieces(self, accept: bytes) -> tuple[bytes, Iterator[bytes]]:
+    def _pieces(
+        self, accept: bytes, families: Iterable[Metric] | None = None
+    ) -> tuple[bytes, Iterator[bytes]]:
         from prometheus_client.exposition import generate_latest
         from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
         # The library's own choice takes the version from the request into a header of the answer.
+        told = self.families() if families is None else families
         if wants_openmetrics(accept):
-            return OPENMETRICS, self._written(generate_openmetrics, b"# EOF\n")
-        return PLAIN_TEXT, self._written(generate_latest, b"")
+            return OPENMETRICS, self._written(told, generate_openmetrics, b"# EOF\n")
+        return PLAIN_TEXT, self._written(told, generate_latest, b"")
 
-    def _written(self, generate: Callable[[Any], bytes], end: bytes) -> Iterator[bytes]:
-        for family in self._registry.collect():
+    @staticmethod
+    def _written(
+        families: Iterable[Metric], generate: Callable[[Any], bytes], end: bytes
+    ) -> Iterator[bytes]:
+        for family in families:
             is_first = True
             for part in _parts(family):
                 text = generate(_One(part)).removesuffix(end)

@@ -6,14 +6,25 @@ recommendation wants it. Versions to come may be longer; of them the parts that 
 
 Ids tell requests apart and keep nothing secret. So they come from a generator that is seeded once by the
 system and then costs no call of it; the whole of ``begin`` takes about a microsecond.
+
+Where traces are followed, a request is a span of kind *server*, from its head to the end of its answer, told
+in the words of OpenTelemetry's conventions for HTTP. Neither its query nor its headers are told: they hold
+what is nobody else's business. Probes of health and readers of numbers are no spans.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from os import urandom
 from random import Random
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from etamil_actors.edge.metrics import METHODS
+
+if TYPE_CHECKING:
+    from etamil_actors.edge.request import HttpRequest
+    from etamil_actors.ports import telemetry
 
 SAMPLED: Final = 1
 
@@ -92,3 +103,62 @@ class Tracer:
     def child_of(self, traceparent: str) -> str:
         """A context of the same trace for the next step: a query, a call of another service."""
         return f"{traceparent[:36]}{self._bits(64) or 1:016x}{traceparent[52:]}"
+
+
+# ── spans of requests ────────────────────────────────────────────────────────────────────────────
+
+GONE: Final = 499
+LONGEST_TOLD: Final = 256
+"""So many characters of a path or of a client's name are told."""
+
+Begin = Callable[[bytes | None, bytes | None], Identity]
+
+
+def begin_span(request: HttpRequest, spans: telemetry.Tracer, begin: Begin) -> None:
+    """A request has come: its names are those of a span, if its trace is kept."""
+    sent = request.named.get(b"traceparent")
+    trace = parse_traceparent(sent) if sent else None
+    parent = f"00-{trace.trace_id}-{trace.parent_id}-{trace.flags}" if trace is not None else ""
+    request.span = span = spans.begin(_method(request), "server", parent)
+    if span is not None:
+        sent = span.context.encode()
+    names = begin(sent, request.named.get(b"x-request-id"))
+    request.id = names.request_id
+    request.traceparent = span.context if span is not None else names.traceparent
+
+
+def end_span(request: HttpRequest, status: int) -> None:
+    """It was answered, or given up: 499."""
+    span, entry = request.span, request.entry
+    assert span is not None
+    if entry is not None and entry.answer is not None:
+        return  # health, numbers, documents: asked every few seconds, and no part of any work
+    method, note = _method(request), span.note
+    note("http.request.method", method if method != OTHER_METHOD else "_OTHER")
+    note("http.response.status_code", status)
+    note("url.scheme", request.scheme)
+    note("url.path", request.raw_path[:LONGEST_TOLD].decode("utf-8", "replace"))
+    note("network.protocol.version", request.version)
+    note("client.address", request.client)
+    host = request.named.get(b"host")
+    if host:
+        name, _, port = host[:LONGEST_TOLD].decode("latin-1").rpartition(":")
+        note("server.address", name if name and port.isdecimal() else f"{name}:{port}".lstrip(":"))
+        if name and port.isdecimal():
+            note("server.port", int(port))
+    agent = request.named.get(b"user-agent")
+    if agent:
+        note("user_agent.original", agent[:LONGEST_TOLD].decode("utf-8", "replace"))
+    if entry is not None:
+        note("etamil.service", entry.service)
+        if entry.path:
+            note("http.route", entry.path)
+            span.rename(f"{method} {entry.path}")
+    span.end(str(status) if status >= 500 else "cancelled" if status == GONE else "")
+
+
+OTHER_METHOD: Final = "HTTP"
+
+
+def _method(request: HttpRequest) -> str:
+    return request.method if request.method in METHODS else OTHER_METHOD

@@ -126,8 +126,8 @@ class Lines:
         self._write = write
         self._fault_text = fault_text
         self.verbose = verbose
-        self.as_json = as_json
-        self._form: Text | Json = Json(wall) if as_json else Text(colours)
+        self._wall, self._colours = wall, colours
+        self.write_as(json=as_json)
         self._least = 0 if verbose else RANKS[level]
         self._limiter = trio.CapacityLimiter(1) if in_thread else None
         self._most = most
@@ -137,6 +137,11 @@ class Lines:
         self._is_writing = False
         self._counts: Counts = {}
         self._counted: dict[str, int] = {}
+
+    def write_as(self, *, json: bool) -> None:
+        """From now on lines are JSON objects, or text for people."""
+        self.as_json = json
+        self._form: Text | Json = Json(self._wall) if json else Text(self._colours)
 
     # ── what is to be told ───────────────────────────────────────────────────────────────────────
 

@@ -18,3 +18,5 @@ class LogSettings:
     """Levels of single services, by name."""
     mask: tuple[str, ...] = ()
     """More names of fields whose values are hidden."""
+    said: frozenset[str] = frozenset()
+    """What of this the configuration says; of the rest a program may say something."""

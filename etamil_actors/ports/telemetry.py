@@ -32,6 +32,9 @@ class Span(Protocol):
     def note(self, name: str, value: str | int | float | bool) -> None:
         """Add an attribute."""
 
+    def rename(self, name: str) -> None:
+        """Call it so from now on: what it is about is known better than when it began."""
+
     def end(self, error: str = "") -> None:
         """It is over; ``error`` is the code of what went wrong."""
 
@@ -46,8 +49,10 @@ class Tracer(Protocol):
         parent: str,
         attributes: Mapping[str, str | int | float | bool] | None = None,
     ) -> Span | None:
-        """A span below this context (empty: a new trace). ``None``: this trace is not sampled, and then
-        the parent's context goes along with what is sent."""
+        """A span below this context (empty: a new trace). ``None``: whoever began this trace does not keep
+        it, and then the parent's context goes along with what is sent. A new trace that is not kept is a
+        span all the same: it tells nobody of itself, and its context says to all below that they are not
+        wanted either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

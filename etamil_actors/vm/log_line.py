@@ -29,10 +29,11 @@ RANKS = {"debug": 0, "info": 1, "warn": 2, "error": 3}
 SECRET_PARTS = (
     "password", "passwd", "passphrase", "secret", "token", "authorization", "api_key", "apikey", "cookie",
     "credential", "private_key", "signature", "கடவுச்சொல்", "இரகசிய", "ரகசிய", "சீட்டு", "திறவுகோல்",
+    "கடவுச்சொற்றொடர்", "சாவி",
 )  # fmt: skip
 """A name that holds one of these speaks of a secret …"""
 
-SECRET_WORDS = frozenset({"pwd", "pass", "jwt", "otp", "pin", "auth", "csrf", "cvv", "கடவுச்சொற்றொடர்"})
+SECRET_WORDS = frozenset({"pwd", "pass", "jwt", "otp", "pin", "auth", "csrf", "cvv"})
 """… and so does one in which one of these is a whole word: ``user_pin``, not ``spinning``."""
 
 HIDDEN = "***"

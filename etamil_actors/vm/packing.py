@@ -55,6 +55,10 @@ MOST_PARTS: Final = 1_000_000
 
 _PLAIN, _FLAT = b"p", b"f"
 
+_TRACED = b"t"
+"""Before a packed value: the trace context of whoever sent it, as long as ``traceparent`` is."""
+TRACE_LENGTH: Final = 55
+
 _DECIMAL, _LARGE, _ARRAY, _RECORD, _SHAPED, _TWO_NAMED, _OK, _ERR = range(8)
 _HANDLE, _FUNCTION, _LAMBDA, _BUILTIN, _UNSET = range(8, 13)
 
@@ -158,6 +162,16 @@ def packed(value: Value) -> bytes:
     return _fitting(_FLAT + _encode(tokens))
 
 
+def with_trace(data: bytes, trace: str) -> bytes:
+    """The same packed value with a trace context in front; without one, as it is."""
+    return data if len(trace) != TRACE_LENGTH or not trace.isascii() else _TRACED + trace.encode() + data
+
+
+def trace_of(data: bytes) -> str:
+    """The trace context in front of a packed value, or nothing."""
+    return data[1 : 1 + TRACE_LENGTH].decode("ascii", "replace") if data[:1] == _TRACED else ""
+
+
 def _fitting(data: bytes) -> bytes:
     if len(data) > MOST_BYTES:
         _too_large()
@@ -258,11 +272,13 @@ def unpacked(data: bytes, meanings: Meanings = NOTHING_KNOWN) -> Value:
     Raises:
         Fault: ``validation``, something in it means nothing here, or these bytes are no value.
     """
+    start = 1 + TRACE_LENGTH if data[:1] == _TRACED else 0
+    lead = data[start : start + 1]
     try:
-        body = _decode(memoryview(data)[1:])
-        if data[:1] == _PLAIN:
+        body = _decode(memoryview(data)[start + 1 :])
+        if lead == _PLAIN:
             return body
-        if data[:1] == _FLAT:
+        if lead == _FLAT:
             return _rebuilt(body, meanings)
     except (MsgspecError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError):
         pass  # told below: whatever these bytes are, they are not what we wrote

@@ -66,10 +66,10 @@ BOTH = pytest.mark.parametrize("accept", [b"", b"application/openmetrics-text; v
 
 def some() -> EdgeMetrics:
     metrics = EdgeMetrics()
-    hello = metrics.add_route("kadai", "get_vaNakkam", "வழி பெறு, \"/வணக்கம்\"", "GET")
-    for seconds in (0.0005, 0.001, 0.0011, 2.0, 31.0):
+    hello = metrics.add_route("kadai", "get_vaNakkam", "/வணக்கம்/:பெயர்", "GET")
+    for seconds in (0.0005, 0.005, 0.0051, 2.0, 31.0):
         metrics.answered(hello, "GET", 200, seconds)
-    metrics.answered(hello, "HEAD", 503, 0.5)
+    metrics.answered(hello, "HEAD", 503, 0.5, "https")
     metrics.answered(UNMATCHED, "GET", 404, 0.0)
     metrics.limited(hello)
     metrics.timed_out(hello)
@@ -87,14 +87,17 @@ def some() -> EdgeMetrics:
 @BOTH
 def test_prometheus_reads_what_was_counted(accept: bytes) -> None:
     read = Read(MetricsPage(some(), ActorCounts()), accept)
-    assert read.value("etamil_http_requests_total", route="get_vaNakkam", method="GET", status="200") == 5
-    assert read.value("etamil_http_requests_total", route="get_vaNakkam", method="HEAD", status="503") == 1
-    assert read.value("etamil_http_requests_total", route="unmatched", status="404") == 1
+    requests = "http_server_request_duration_seconds_count"
+    well = {"http_request_method": "GET", "http_response_status_code": "200", "url_scheme": "http", "error_type": ""}
+    assert read.value(requests, route="get_vaNakkam", **well) == 5
+    bad = {"http_request_method": "HEAD", "http_response_status_code": "503", "url_scheme": "https", "error_type": "503"}
+    assert read.value(requests, http_route="/வணக்கம்/:பெயர்", **bad) == 1
+    assert read.value(requests, route="unmatched", http_route="", http_response_status_code="404") == 1
     assert read.value("etamil_http_rate_limited_total", route="get_vaNakkam") == 1
     assert read.value("etamil_http_timeouts_total", service="kadai") == 1
-    assert read.value("etamil_http_gone_total", name="வழி பெறு, \"/வணக்கம்\"") == 1
+    assert read.value("etamil_http_gone_total", http_route="/வணக்கம்/:பெயர்") == 1
     assert read.value("etamil_http_refused_total", reason="body_too_large") == 2
-    assert read.value("etamil_http_in_flight") == 3
+    assert read.value("http_server_active_requests") == 3
     assert read.value("etamil_http_connections") == 7
     assert read.value("etamil_http_connections_accepted_total") == 9
     assert read.value("etamil_http_sent_bytes_total") == 2**40
@@ -105,16 +108,20 @@ def test_prometheus_reads_what_was_counted(accept: bytes) -> None:
 @BOTH
 def test_the_buckets_of_a_histogram_count_what_is_not_above_their_end(accept: bytes) -> None:
     read = Read(MetricsPage(some(), ActorCounts()), accept)
-    name = "etamil_http_request_duration_seconds"
+    name = "http_server_request_duration_seconds"
     buckets = {
         float(sample.labels["le"]): sample.value
         for sample in read.samples(f"{name}_bucket")
-        if sample.labels["route"] == "get_vaNakkam"
+        if sample.labels["http_response_status_code"] == "200"
     }
     assert list(buckets) == [*BOUNDS, float("inf")]
-    assert (buckets[0.001], buckets[0.0025], buckets[0.5], buckets[2.5], buckets[30.0], buckets[float("inf")]) == (2, 3, 4, 5, 5, 6)
-    assert read.value(f"{name}_count", route="get_vaNakkam") == 6
-    assert read.value(f"{name}_sum", route="get_vaNakkam") == pytest.approx(33.5026)
+    assert (buckets[0.005], buckets[0.01], buckets[1.0], buckets[2.5], buckets[10.0], buckets[float("inf")]) == (2, 3, 3, 4, 4, 5)
+    assert read.value(f"{name}_count", route="get_vaNakkam", http_request_method="GET") == 5
+    assert read.value(f"{name}_sum", route="get_vaNakkam", http_request_method="GET") == pytest.approx(33.0106)
+
+
+def test_buckets_are_those_that_the_conventions_advise() -> None:
+    assert BOUNDS == (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
 @BOTH
@@ -132,16 +139,17 @@ def test_any_text_may_be_the_name_of_a_route(name: str, service: str) -> None:
     metrics.answered(metrics.add_route(service, "r", name, "GET"), "GET", 200, 0.1)
     page = MetricsPage(metrics, ActorCounts())
     for accept in (b"", b"application/openmetrics-text"):
-        (sample,) = Read(page, accept).samples("etamil_http_requests_total")
-        assert (sample.labels["name"], sample.labels["service"]) == (name, service)
+        (sample,) = Read(page, accept).samples("http_server_request_duration_seconds_count")
+        assert (sample.labels["http_route"], sample.labels["service"]) == (name, service)
 
 
 def test_clients_cannot_make_new_series() -> None:
     metrics = EdgeMetrics()
     for count in range(100):
         metrics.answered(UNMATCHED, f"METHOD{count}", 405, 0.0)
-        metrics.answered(UNMATCHED, "GET", 1000 + count, 0.0)
-    assert metrics.routes[UNMATCHED].answers == {(OTHER, 405): 100, ("GET", 0): 100}
+        metrics.answered(UNMATCHED, "GET", 1000 + count, 0.0, f"scheme{count}")
+    answers = metrics.routes[UNMATCHED].answers
+    assert {key: found.count for key, found in answers.items()} == {(OTHER, 405, "http"): 100, ("GET", 0, ""): 100}
 
 
 @BOTH
@@ -165,11 +173,11 @@ async def test_the_text_of_many_routes_is_made_in_turns_and_is_the_same(accept: 
         nursery.cancel_scope.cancel()
     assert turns > 20
     assert kind == page.text(accept)[0]
-    assert text.count(b"# TYPE etamil_http_request_duration_seconds histogram\n") == 1
-    ours = [line for line in text.splitlines() if b"etamil_" in line]
+    assert text.count(b"# TYPE http_server_request_duration_seconds histogram\n") == 1
+    ours = [line for line in text.splitlines() if b"etamil_" in line or b"http_" in line]
     assert len(ours) > 200 * 17
     once = (generate_openmetrics if kind == OPENMETRICS else generate_latest)(EdgeCollector(metrics, ActorCounts()))
-    assert ours == [line for line in once.splitlines() if b"etamil_" in line]
+    assert ours == [line for line in once.splitlines() if b"etamil_" in line or b"http_" in line]
 
 
 # ---------------------------------------------------------------- actors and what is looked up
@@ -240,8 +248,8 @@ def test_others_may_tell_their_numbers_on_the_same_page(accept: bytes) -> None:
 
 def test_two_may_not_tell_the_same_numbers() -> None:
     page = MetricsPage(EdgeMetrics(), ActorCounts())
-    with pytest.raises(ValueError, match="etamil_http_requests"):
-        page.add(Others("etamil_http_requests"))
+    with pytest.raises(ValueError, match="etamil_http_timeouts"):
+        page.add(Others("etamil_http_timeouts"))
 
 
 # ---------------------------------------------------------------- which format

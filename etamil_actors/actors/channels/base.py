@@ -58,7 +58,7 @@ class ChannelSettings:
 class Delivery:
     """A message that was taken and is not yet settled."""
 
-    __slots__ = ("attempt", "id", "is_loose", "is_settled", "key", "sent", "source", "value")
+    __slots__ = ("attempt", "id", "is_loose", "is_settled", "key", "sent", "source", "trace", "value")
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class Delivery:
         key: str | None = None,
         id: object = None,
         sent: float = 0.0,
+        trace: str = "",
     ) -> None:
         self.source = source
         self.value = value
@@ -79,6 +80,8 @@ class Delivery:
         """What the transport knows it by."""
         self.sent = sent
         """When it was sent, by trio's clock."""
+        self.trace = trace
+        """The trace context of whoever sent it, or empty."""
         self.is_settled = False
         self.is_loose = False
         """Is it out of the channel for good, as far as others can see, although it might be given back?"""
@@ -205,9 +208,17 @@ class Channel(Source):
 
     @abstractmethod
     def send_nowait(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool | None:
         """Send without waiting: was it accepted, or dropped (False)? Nothing when it has to wait.
+
+        ``trace`` is the context that travels along.
 
         Raises:
             Fault: ``channel.closed``, ``overloaded`` (full, and the rule is to reject), ``value.local``.
@@ -215,7 +226,13 @@ class Channel(Source):
 
     @abstractmethod
     async def send(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool:
         """Send, waiting where that is the rule; False when it was dropped.
 

@@ -61,6 +61,7 @@ class Post(NamedTuple):
     sent: float
     key: str | None
     id: str | None
+    trace: str = ""
 
 
 class Subscription(Lane):
@@ -109,7 +110,7 @@ class Subscription(Lane):
 
     def deliver(self, post: Post) -> bool:
         """Take a message in by the overflow rule; False when it was dropped."""
-        message = Message(post.value, post.sent, post.key)
+        message = Message(post.value, post.sent, post.key, None, post.trace)
         if not self.has_room:
             if self.settings.overflow is Overflow.DROP_NEWEST:
                 self.dropped += 1
@@ -122,7 +123,7 @@ class Subscription(Lane):
 
     def deliver_late(self, post: Post) -> None:
         """Take in one that was delayed: it was accepted long ago, so it needs no room."""
-        self._enter(Message(post.value, post.sent, post.key))
+        self._enter(Message(post.value, post.sent, post.key, None, post.trace))
 
     def _admit(self) -> None:
         self._channel._admit()
@@ -214,7 +215,13 @@ class BroadcastChannel(Channel):
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
 
     def send_nowait(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool | None:
         """Send without waiting: did anybody get it, or was it dropped (False)? Nothing when it has to wait.
 
@@ -228,7 +235,7 @@ class BroadcastChannel(Channel):
             raise Fault("channel.closed")
         if id is not None and self._is_duplicate(id):
             return False
-        post = Post(value, trio.current_time(), key, id)
+        post = Post(value, trio.current_time(), key, id, trace)
         if delay > 0:
             self._delay(post, delay)
             return True
@@ -240,7 +247,13 @@ class BroadcastChannel(Channel):
         return self._deliver(post)
 
     async def send(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool:
         """Send, waiting for the slowest where that is the rule; False when everybody dropped it.
 
@@ -255,9 +268,9 @@ class BroadcastChannel(Channel):
             await checkpoint()
         else:
             await checkpoint_if_cancelled()
-        accepted = self.send_nowait(value, delay=delay, key=key, id=id)
+        accepted = self.send_nowait(value, delay=delay, key=key, id=id, trace=trace)
         if accepted is None:
-            return await self._wait_for_room(Post(value, trio.current_time(), key, id))
+            return await self._wait_for_room(Post(value, trio.current_time(), key, id, trace))
         return accepted
 
     def close(self) -> None:

@@ -65,13 +65,16 @@ class Message(Delivery):
 
     __slots__ = ("expires", "has_claim", "number", "waits")
 
-    def __init__(self, value: Value, sent: float, key: str | None = None, id: object = None) -> None:
+    def __init__(
+        self, value: Value, sent: float, key: str | None = None, id: object = None, trace: str = ""
+    ) -> None:
         # Its source is set when it is taken. One that waits does not know its lane, so that a lane which
         # everybody has forgotten is freed at once.
         self.value = value
         self.sent = sent
         self.key = key
         self.id = id
+        self.trace = trace
         self.attempt = 1
         self.is_settled = self.is_loose = False
         self.number = 0
@@ -366,7 +369,7 @@ class Lane(Takers):
             return
         self._settled(delivery)
         # A new one, because the old delivery is settled and whoever has it may hold on to it.
-        message = Message(delivery.value, delivery.sent, delivery.key, delivery.id)
+        message = Message(delivery.value, delivery.sent, delivery.key, delivery.id, delivery.trace)
         message.attempt = delivery.attempt + 1
         message.number = delivery.number
         message.has_claim = delivery.has_claim

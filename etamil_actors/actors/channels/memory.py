@@ -53,7 +53,13 @@ class QueueChannel(Lane, Channel):
         """How many messages were dropped because their id had been seen."""
 
     def send_nowait(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool | None:
         """Send without waiting: was it accepted, or dropped (False)? Nothing when it has to wait.
 
@@ -68,9 +74,9 @@ class QueueChannel(Lane, Channel):
         now = self._now()
         if delay > 0:
             self._may_sleep()
-            self._sleep(self._sent_now(Message(value, now, key, id)), delay)
+            self._sleep(self._sent_now(Message(value, now, key, id, trace)), delay)
             return True
-        message = Message(value, now, key, id)
+        message = Message(value, now, key, id, trace)
         if len(self._lane) + self._held >= self.capacity:
             if self._overflow is Overflow.WAIT:
                 return None
@@ -89,7 +95,13 @@ class QueueChannel(Lane, Channel):
         return True
 
     async def send(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool:
         """Send, waiting for room where that is the rule; False when it was dropped.
 
@@ -104,9 +116,9 @@ class QueueChannel(Lane, Channel):
             await checkpoint()
         else:
             await checkpoint_if_cancelled()
-        accepted = self.send_nowait(value, delay=delay, key=key, id=id)
+        accepted = self.send_nowait(value, delay=delay, key=key, id=id, trace=trace)
         if accepted is None:
-            return await self._wait_for_room(Message(value, self._now(), key, id))
+            return await self._wait_for_room(Message(value, self._now(), key, id, trace))
         return accepted
 
     def close(self) -> None:

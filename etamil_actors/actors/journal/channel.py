@@ -40,7 +40,7 @@ from etamil_actors.actors.journal.line import Line, Message
 from etamil_actors.actors.journal.transit import Backlog, JournalDelivery, Sending
 from etamil_actors.actors.mailbox import Overflow
 from etamil_actors.errors import Fault, InternalError
-from etamil_actors.vm.packing import LATER, unpacked
+from etamil_actors.vm.packing import LATER, trace_of, unpacked
 from etamil_actors.vm.values import Value
 
 if TYPE_CHECKING:
@@ -132,7 +132,13 @@ class JournalChannel(Takers, Channel):
     # ── sending ─────────────────────────────────────────────────────────────────────────────────
 
     def send_nowait(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool | None:
         """Only what is decided without the disk; all else has to wait.
 
@@ -146,11 +152,17 @@ class JournalChannel(Takers, Channel):
         if delay > 0:
             self._may_sleep()
         elif self._is_full and self.settings.overflow in (Overflow.REJECT, Overflow.DROP_NEWEST):
-            return self._refuse(Sending(self, value, delay, key, id))
+            return self._refuse(Sending(self, value, delay, key, id, trace))
         return None
 
     async def send(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool:
         """Send, and wait until it is on the disk, before that for room where that is the rule; False when
         it was dropped.
@@ -159,7 +171,7 @@ class JournalChannel(Takers, Channel):
             Fault: as ``send_nowait``; ``channel.unavailable``, the disk is full or fails; nothing was sent.
         """
         await checkpoint_if_cancelled()
-        sending = Sending(self, value, delay, key, id)
+        sending = Sending(self, value, delay, key, id, trace)
         while True:
             if self._closed:
                 raise Fault("channel.closed")
@@ -367,8 +379,9 @@ class JournalChannel(Takers, Channel):
         self._messages.pop(number, None)
         self._taken[number] = message
         delivery = JournalDelivery(
-            self, value, attempt=message.attempt, key=message.key, id=number, sent=message.sent
-        )
+            self, value, attempt=message.attempt, key=message.key, id=number, sent=message.sent,
+            trace=trace_of(message.packed),
+        )  # fmt: skip
         delivery.packed = message.packed
         if self._events.on_message:
             self._events.message(MessageTaken(now, self.path, value, now - message.sent))

@@ -14,7 +14,7 @@ from trio.lowlevel import Task, reschedule
 from etamil_actors.actors.channels.base import Delivery
 from etamil_actors.actors.journal.line import Message
 from etamil_actors.errors import Fault
-from etamil_actors.vm.packing import Meanings, packed, unpacked
+from etamil_actors.vm.packing import Meanings, packed, unpacked, with_trace
 from etamil_actors.vm.values import Value
 
 if TYPE_CHECKING:
@@ -67,11 +67,17 @@ class Sending:
     )  # fmt: skip
 
     def __init__(
-        self, channel: JournalChannel, value: Value, delay: float, key: str | None, id: str | None
+        self,
+        channel: JournalChannel,
+        value: Value,
+        delay: float,
+        key: str | None,
+        id: str | None,
+        trace: str = "",
     ) -> None:
         self._channel = channel
         self.value = value
-        self.packed = packed(value)
+        self.packed = with_trace(packed(value), trace)
         self.delay = delay
         self.key = key
         self.id = id

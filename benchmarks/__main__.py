@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import actors, channels, data, http, journal, language, services
+from benchmarks import actors, caches, channels, data, http, journal, language, services, watching
 from benchmarks.table import Line, render, verdict
 
 SUBJECTS: dict[str, Callable[[int], list[Line]]] = {
@@ -23,6 +23,8 @@ SUBJECTS: dict[str, Callable[[int], list[Line]]] = {
     "services": services.measure,
     "http": http.measure,
     "data": data.measure,
+    "caches": caches.measure,
+    "watching": watching.measure,
 }
 
 ROUNDS = 11

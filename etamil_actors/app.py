@@ -26,6 +26,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -41,13 +42,15 @@ from etamil_actors.actors.programs.system import ServicePlan, System, open_syste
 from etamil_actors.actors.programs.words import WORDS
 from etamil_actors.actors.programs.world import Ports
 from etamil_actors.edge.addresses import AddressError
-from etamil_actors.edge.credentials import JwtSettings
 from etamil_actors.edge.settings import HttpSettings
 from etamil_actors.errors import BudgetSpent, Fault
 from etamil_actors.leases import LocalLease
 from etamil_actors.observe.lines import BAD, NOTE, Lines
+from etamil_actors.ports.auth import AuthSettings
 from etamil_actors.ports.web import WebSettings
 from etamil_actors.resource_settings import ResourceSettings
+from etamil_actors.resources.databases import RealDatabases
+from etamil_actors.resources.redis import SystemRedisServers
 from etamil_actors.resources.web import SystemWeb
 from etamil_actors.script import SILENT, ScriptWorld, fault_text
 from etamil_actors.vm.log_line import RANKS, Secrets
@@ -60,6 +63,8 @@ if TYPE_CHECKING:
     from etamil_actors.edge.server import Edge
     from etamil_actors.language.program import Program
     from etamil_actors.ports import Clock
+    from etamil_actors.ports.databases import Databases
+    from etamil_actors.ports.redis import RedisServers
     from etamil_actors.ports.web import Web
     from etamil_actors.vm.values import Value
 
@@ -94,7 +99,7 @@ class Plan(NamedTuple):
     channels: Mapping[str, Mapping[str, Any]] = {}
     """What the configuration says of channels, by name."""
     http: HttpSettings = HttpSettings()
-    jwt: JwtSettings | None = None
+    auth: AuthSettings = AuthSettings()
     per_request: frozenset[str] = frozenset()
     """Services whose top level runs before each request, as 2.0 does."""
     child: int | None = None
@@ -253,6 +258,7 @@ class Process:
                     channels=plan.channels,
                     journal=plan.journal,
                     databases=plan.resources.databases,
+                    auth=plan.auth,
                     opening=lambda system: self._open_others(system, plan),
                 ) as system:
                     await self._serve(system, announce)
@@ -285,9 +291,31 @@ class Process:
     def _watch(self, system: System, plan: Plan) -> None:
         """Who logs what. Raises: Fault ``config``."""
         log, secrets = plan.resources.log, Secrets(plan.resources.log.mask)
+        for name in log.levels:
+            if name not in system.services:
+                names = ", ".join(system.services)
+                raise Fault(
+                    "config",
+                    problem_ta=f"log.levels: ‘{name}’ என்ற சேவை இல்லை; உள்ளவை: {names}",
+                    problem_en=f"log.levels: there is no service ‘{name}’; there is {names}",
+                )
         for name, service in system.services.items():
             level = "debug" if plan.verbose else log.levels.get(name, log.level)
             service.least_logged, service.secrets = RANKS[level], secrets
+        system.choose_log = partial(self._choose_log, plan)
+        if plan.resources.tracing is not None:
+            from etamil_actors.resources.telemetry.otlp import open_tracer
+
+            system.tracer = open_tracer(plan.resources.tracing, system.keeper, name=plan.title)
+
+    def _choose_log(self, plan: Plan, service: RunningService, level: str | None, form: str | None) -> None:
+        """What a program says of its log, where the configuration is silent."""
+        log = plan.resources.log
+        is_silent = "level" not in log.said and service.name not in log.levels and not plan.verbose
+        if level is not None and is_silent:
+            service.least_logged = RANKS[level]
+        if form is not None and "format" not in log.said:
+            self.lines.write_as(json=is_json(form, sys.stderr.isatty()))
 
     def _open_edge(self, system: System, plan: Plan) -> Sequence[Spec]:
         if not plan.http.bind and not any(map(_answers_requests, system.services.values())):
@@ -299,7 +327,6 @@ class Process:
             system,
             plan.http,
             name=plan.title,
-            jwt=plan.jwt,
             reuse_port=plan.child is not None,
             write_access=_write_error,
             has_terminal=sys.stderr.isatty(),
@@ -307,6 +334,14 @@ class Process:
             warn=self.lines.say,
             report=self._report_request,
         )
+        if plan.http.metrics:
+            from etamil_actors.resources.telemetry.numbers import ProgramNumbers
+
+            numbers = system.numbers = ProgramNumbers(ascii_name=romanise, tell=system.keeper.tell)
+            edge.collectors.append(numbers)
+            edge.more_numbers.append(number_of_lost_lines(self.lines))
+            if plan.child is not None:
+                edge.has_siblings(f"{plan.lease.removesuffix('-lease')}-numbers", plan.child)
         edge.bind()
         return (edge.spec(),)
 
@@ -412,6 +447,19 @@ class Process:
             self.lines.put(str(failed), BAD)
 
 
+def is_json(form: str, has_people: bool) -> bool:
+    """Are the lines of the log JSON? ``auto`` asks who reads them."""
+    return form == "json" or (form == "auto" and not has_people)
+
+
+def number_of_lost_lines(lines: Lines) -> Any:
+    """For whoever reads the numbers of the process."""
+    from etamil_actors.edge.metrics import number
+
+    words = "Lines of the log that were never written."
+    return number("etamil_log_dropped", words, lambda: lines.dropped, is_counter=True)
+
+
 def _answers_requests(service: RunningService) -> bool:
     declared = service.image.program.declared
     return service.as_whole or any(row.kind in ("route", "handler") for row in declared)
@@ -443,7 +491,7 @@ async def _serve(plan: Plan, announce: Announce, ready: Ready | None, leaves: Re
         fault_text=fault_text,
         verbose=plan.verbose,
         colours=has_people,
-        as_json=log.format == "json" or (log.format == "auto" and not has_people),
+        as_json=is_json(log.format, has_people),
         level=log.level,
     )
     process = Process(lines, ready=ready, leaves=leaves)
@@ -494,12 +542,18 @@ def ports_of(
         clock = VirtualClock(int(world.clock.wall()))
     web_settings = settings.web if settings is not None else WebSettings()
     web: Web
+    databases: Databases
+    redis: RedisServers
     if is_simulated:
+        from etamil_actors.resources.databases.simulated import SimulatedDatabases
+        from etamil_actors.resources.redis.simulated import SimulatedRedisServers
         from etamil_actors.resources.web.simulated import SimulatedWeb
 
-        web = SimulatedWeb(settings=web_settings)
+        web, databases = SimulatedWeb(settings=web_settings), SimulatedDatabases()
+        redis = SimulatedRedisServers()
     else:
-        web = SystemWeb(web_settings, world.variables.get)
+        web, databases = SystemWeb(web_settings, world.variables.get), RealDatabases()
+        redis = SystemRedisServers()
     return Ports(
         console=world.console,
         files=world.files,
@@ -507,6 +561,8 @@ def ports_of(
         random=world.random,
         environment=world.variables,
         programs=world.programs,
+        databases=databases,
+        redis=redis,
         web=web,
         is_simulated=is_simulated,
     )

@@ -17,10 +17,10 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from etamil_actors.configuration_auth import expect_apart, read_auth
 from etamil_actors.configuration_resources import LEVEL, SECTIONS
 from etamil_actors.configuration_table import (
     HTTP,
-    JWT,
     LARGEST,
     LONGEST_NUMBER,
     PARTS,
@@ -34,11 +34,11 @@ from etamil_actors.configuration_table import (
     short,
 )
 from etamil_actors.edge.addresses import parse_address
-from etamil_actors.edge.credentials import Credentials, JwtSettings
 from etamil_actors.edge.settings import Cors, HttpSettings
 from etamil_actors.errors import Fault
 from etamil_actors.observe.settings import LogSettings
-from etamil_actors.ports.databases import PoolSettings, database_kind
+from etamil_actors.ports.auth import AuthSettings
+from etamil_actors.ports.databases import UNCLEAR_URL, PoolSettings, database_kind, may_be_server
 from etamil_actors.resource_settings import ResourceSettings
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ class Setup(NamedTuple):
     """Options of channels by name; they win over those in the programs."""
     http: HttpSettings = HttpSettings()
     processes: int = 1
-    jwt: JwtSettings | None = None
+    auth: AuthSettings = AuthSettings()
     per_request: frozenset[int] = frozenset()
     """Services, by their places in the list, whose top level runs before each request, as 2.0 does."""
     resources: ResourceSettings = ResourceSettings()
@@ -191,13 +191,15 @@ class Reader:
             per_request=frozenset(place for place, one in enumerate(services) if one.is_per_request),
             channels=dict(self._channels(said["channels"])) if "channels" in said else {},
             http=self._http(said["http"]) if "http" in said else HttpSettings(),
-            jwt=self._auth(said["auth"]) if "auth" in said else None,
+            auth=read_auth(self, said["auth"]) if "auth" in said else AuthSettings(),
             resources=self._resources(said, services),
         )
+        if "auth" in said:
+            expect_apart(self, said["auth"], setup.auth, setup.http)
         if "name" in said:
             setup = setup._replace(name=self._text(said["name"], "name"))
         if "processes" in said:
-            number = count(most=MOST_PROCESSES).read(self._said(said["processes"], "processes"))
+            number = count(most=MOST_PROCESSES).read(self.said(said["processes"], "processes"))
             setup = setup._replace(processes=number)
             if number > 1:
                 complain_of_sockets(setup, self.place(said["processes"]))
@@ -247,7 +249,8 @@ class Reader:
             self.place(key), f"‘{key.value}’ இருமுறை உள்ளது", f"‘{key.value}’ is given twice"
         )
 
-    def _said(self, node: yaml.Node, name: str) -> Said:
+    def said(self, node: yaml.Node, name: str) -> Said:
+        """One value as it is written."""
         import yaml
 
         if not isinstance(node, yaml.ScalarNode):
@@ -256,25 +259,27 @@ class Reader:
             )
         return Said(name, self.place(node), str(node.value).strip(), self._folder)
 
-    def _value(self, row: Row, node: yaml.Node, name: str) -> Any:
+    def value(self, row: Row, node: yaml.Node, name: str) -> Any:
+        """The value of a setting, or its values."""
         import yaml
 
         if not row.kind.is_list:
-            return row.kind.read(self._said(node, name))
+            return row.kind.read(self.said(node, name))
         if isinstance(node, yaml.SequenceNode):
-            parts = [self._said(part, name) for part in node.value]
+            parts = [self.said(part, name) for part in node.value]
         else:
-            whole = self._said(node, name)
+            whole = self.said(node, name)
             parts = [whole._replace(text=text.strip()) for text in whole.text.split(",") if text.strip()]
         values = []
         for part in parts:
             value = row.kind.read(part)
             if value in values:
-                raise part.wrong(f"‘{short(value)}’ இருமுறை உள்ளது", f"‘{short(value)}’ is given twice")
+                told = short(value) if row.kind.show((value,)) else "…"  # a secret is shown nowhere
+                raise part.wrong(f"‘{told}’ இருமுறை உள்ளது", f"‘{told}’ is given twice")
             values.append(value)
         return tuple(values)
 
-    # ── http and auth ────────────────────────────────────────────────────────────────────────────
+    # ── http ────────────────────────────────────────────────────────────────────────────────────
 
     def section(self, node: yaml.Node, rows: Sequence[Row], name: str) -> dict[str, Any]:
         """The values of a section and those inside it, by field."""
@@ -294,7 +299,7 @@ class Reader:
                     f"‘{name}’: secret, secret_file இரண்டில் ஒன்று மட்டும்",
                     f"‘{name}’: either secret or secret_file, not both",
                 )
-            found[row.field] = self._value(row, value, f"{name}.{key}")
+            found[row.field] = self.value(row, value, f"{name}.{key}")
         return found
 
     def _http(self, node: yaml.Node) -> HttpSettings:
@@ -306,14 +311,15 @@ class Reader:
                 if field.startswith(f"{part}.")
             }
             if inner:
-                found[part] = self._made(kind, inner, self._inside(node, part), f"http.{part}")
+                found[part] = self.made(kind, inner, self._inside(node, part), f"http.{part}")
         settings = HttpSettings(**found)
         self._check_paths(node, settings)
         if settings.cors.origins:
             self._check_cors(node, settings.cors)
         return settings
 
-    def _made(self, kind: type[Any], values: Mapping[str, Any], node: yaml.Node, name: str) -> Any:
+    def made(self, kind: type[Any], values: Mapping[str, Any], node: yaml.Node, name: str) -> Any:
+        """Settings of these values, of which none may be missing."""
         for one in fields(kind):
             if one.default is MISSING and one.name not in values:
                 raise ConfigError(
@@ -344,25 +350,6 @@ class Reader:
             place = self.place(self._inside(node, "cors"))
             raise ConfigError(place, wrong.tamil, wrong.english) from None
 
-    def _auth(self, node: yaml.Node) -> JwtSettings | None:
-        said = dict(self.members(node, ("jwt",), "auth"))
-        if "jwt" not in said:
-            return None
-        found = self.section(said["jwt"], JWT, "auth.jwt")
-        settings = JwtSettings(**found)
-        place = self.place(said["jwt"])
-        if not settings.secret and settings.jwks is None:
-            raise ConfigError(
-                place,
-                "‘auth.jwt’: secret, secret_file, jwks_file இவற்றில் ஒன்று தேவை",
-                "‘auth.jwt’: secret, secret_file or jwks_file is needed",
-            )
-        try:
-            Credentials(settings, lambda: 0.0)
-        except Fault as wrong:
-            raise ConfigError(place, wrong.tamil, wrong.english) from None
-        return settings
-
     # ── resources ────────────────────────────────────────────────────────────────────────────────
 
     def _resources(
@@ -384,7 +371,7 @@ class Reader:
 
     def _flat(self, name: str, node: yaml.Node) -> Any:
         section = SECTIONS[name]
-        return self._made(section.kind, self.section(node, section.rows, name), node, name)
+        return self.made(section.kind, self.section(node, section.rows, name), node, name)
 
     def _databases(self, node: yaml.Node) -> Iterator[tuple[str, PoolSettings]]:
         for name, inner in self.pairs(node, "database"):
@@ -396,6 +383,12 @@ class Reader:
                     place,
                     f"‘database.{name.value}.url’: sqlite:, postgres://, mysql:// இவற்றில் ஒன்றுடன் தொடங்க வேண்டும்",
                     f"‘database.{name.value}.url’ begins with sqlite:, postgres:// or mysql://",
+                )
+            if kind != "sqlite" and not may_be_server(url):
+                raise ConfigError(
+                    place,
+                    f"‘database.{name.value}.url’: முகவரியைப் புரிந்துகொள்ள முடியவில்லை; {UNCLEAR_URL[0]}",
+                    f"‘database.{name.value}.url’ cannot be understood; {UNCLEAR_URL[1]}",
                 )
             if kind == "sqlite" and url != ":memory:":
                 url = os.path.join(self._folder, url)
@@ -413,16 +406,16 @@ class Reader:
         known = (*(row.key for row in section.rows), "levels")
         said = dict(self.members(node, known, "log"))
         found = {
-            row.field: self._value(row, said[row.key], f"log.{row.key}")
+            row.field: self.value(row, said[row.key], f"log.{row.key}")
             for row in section.rows
             if row.key in said
         }
         if "levels" in said:
             found["levels"] = {
-                str(name.value): LEVEL.read(self._said(level, f"log.levels.{name.value}"))
+                str(name.value): LEVEL.read(self.said(level, f"log.levels.{name.value}"))
                 for name, level in self.pairs(said["levels"], "log.levels")
             }
-        return LogSettings(**found)
+        return LogSettings(**found, said=frozenset(said))
 
     # ── services and channels ────────────────────────────────────────────────────────────────────
 
@@ -443,7 +436,7 @@ class Reader:
                     raise ConfigError(self.place(entry), "‘path’ இல்லை", "‘path’ is missing")
                 when = "once"
                 if "prelude" in settings:
-                    when = one_of("once", PER_REQUEST).read(self._said(settings["prelude"], "prelude"))
+                    when = one_of("once", PER_REQUEST).read(self.said(settings["prelude"], "prelude"))
                 own = self._free(settings["settings"], "settings") if "settings" in settings else {}
                 if not isinstance(own, dict):
                     raise ConfigError(

@@ -10,12 +10,14 @@ from etamil_actors.configuration_table import (
     TEXT,
     Entry,
     Row,
+    Said,
     check_table,
     count,
     entry_of,
     one_of,
     seconds,
     several,
+    short,
     size,
 )
 from etamil_actors.observe.settings import LogSettings
@@ -56,12 +58,28 @@ DATABASE: Final = (
 
 NAMES: Final = several(TEXT, "பெயர்கள்", "names")
 
+
+def _place(said: Said) -> str:
+    from etamil_actors.resources.web.destinations import place_of
+
+    try:
+        place_of(said.text)
+    except ValueError:
+        raise said.wrong(
+            f"இடத்தின் பெயர் அல்லது முகவரிகள் தேவை (api.example, *.example, 10.0.0.0/8), ‘{short(said.text)}’ அல்ல",
+            f"a host or a network (api.example, *.example, 10.0.0.0/8), not ‘{short(said.text)}’",
+        ) from None
+    return said.text
+
+
+PLACES: Final = several(TEXT._replace(read=_place), "இடங்கள்", "hosts and networks")
+
 WEB: Final = (
-    Row("allow", "allow", NAMES,
+    Row("allow", "allow", PLACES,
         "இவை மட்டும் அனுமதி: `api.example`, `*.example`, `10.0.0.0/8`; சொல்லாவிட்டால் எல்லாம், "
         "தடுக்கப்பட்டவை தவிர",
         "only these: `api.example`, `*.example`, `10.0.0.0/8`; unsaid: all but what is denied"),
-    Row("deny", "deny", NAMES, "இவை இல்லை", "not these"),
+    Row("deny", "deny", PLACES, "இவை இல்லை; `allow` சொன்னாலும்", "not these, whatever `allow` says"),
     Row("connect_time", "connect_seconds", seconds(), "இணைக்க", "until connected"),
     Row("time", "seconds", seconds(), "முழுக் கோரிக்கை", "the whole request"),
     Row("redirects", "redirects", count(0, 20), "எத்தனை வழிமாற்றங்கள்", "how many redirects are followed"),
@@ -84,6 +102,11 @@ LOG: Final = (
         "more names of fields whose values are hidden"),
 )  # fmt: skip
 """``levels`` of single services is a map of its own, read beside these."""
+
+LEVELS: Final = Entry(
+    "log.levels.<service>", LEVEL.tamil, LEVEL.english, "",
+    "அந்தச் சேவையின் நிரல் எழுதுவதற்கு மட்டும்", "for what the program of this service logs",
+)  # fmt: skip
 
 
 def _share(said: Any) -> float:
@@ -112,7 +135,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "tracing": Section(TRACING, TracingSettings),
 }
 
-_BESIDE: Final = {PoolSettings: {"kind", "most_idle", "name"}, LogSettings: {"levels"}}
+_BESIDE: Final = {PoolSettings: {"kind", "most_idle", "name"}, LogSettings: {"levels", "said"}}
 """Fields that no single value fills."""
 
 for _section in SECTIONS.values():
@@ -121,7 +144,9 @@ for _section in SECTIONS.values():
 
 def reference() -> dict[str, list[Entry]]:
     """Every setting of these sections."""
-    return {
+    found = {
         name: [entry_of(row, one.kind, f"{name}.<name>." if one.is_named else f"{name}.") for row in one.rows]
         for name, one in SECTIONS.items()
     }
+    found["log"].insert(1, LEVELS)
+    return found

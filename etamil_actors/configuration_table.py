@@ -1,4 +1,4 @@
-"""What config.yaml may say of ``http`` and ``auth``: one table, from which it is read and described.
+"""What config.yaml may say of ``http``: one table, from which it is read and described.
 
 Every setting is one row: its key, the field of the dataclass that it fills, how it is written, and what it
 means in both languages. Its default stands only in its dataclass (``edge/settings.py``). A key tells no unit,
@@ -18,7 +18,6 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from etamil_actors.edge.addresses import AddressError, parse_address
-from etamil_actors.edge.credentials import PUBLIC_ALGORITHMS, SECRET_ALGORITHMS, JwtSettings
 from etamil_actors.edge.sessions import LEAST_SECRET
 from etamil_actors.edge.settings import Cors, HttpSettings, SessionSettings, Tls
 
@@ -293,7 +292,13 @@ def _content(said: Said, path: str) -> str:
     return text
 
 
-def _read_key_set(said: Said) -> Any:
+def read_text_file(said: Said) -> str:
+    """What a file holds, without the end of its last line. Raises: ConfigError."""
+    return _content(said, os.path.join(said.folder, _read_text(said))).rstrip("\r\n")
+
+
+def read_key_set(said: Said) -> Any:
+    """The JWKS that a file holds. Raises: ConfigError."""
     from etamil_actors.edge.exact_json import NotExactError, decode
 
     path = os.path.join(said.folder, _read_text(said))
@@ -350,15 +355,12 @@ PATH: Final = Kind("பாதை, அல்லது off", "path, or off", _read
 FILE: Final = Kind("கோப்பு", "file", _read_file, "str")
 SECRET: Final = Kind("இரகசியம்", "secret", _read_secret, "str", lambda value: "")
 SECRET_FILE: Final = Kind("கோப்பு", "file", _read_secret_file, "str", lambda value: "")
-KEY_SET: Final = Kind("கோப்பு", "file", _read_key_set, "Mapping[str, Value] | None", lambda value: "")
 WHOLE_SECONDS: Final = Kind("காலம்", "time", _read_whole_seconds, "int", _shown_seconds)
 ADDRESSES: Final = several(Kind("", "", _read_address, "str"), "முகவரிகள்", "addresses")
 NETWORKS: Final = several(Kind("", "", _read_network, "str"), "வலையமைப்புகள்", "networks")
 ORIGINS: Final = several(Kind("", "", _read_origin, "str"), "தளங்கள், அல்லது *", "origins, or *")
 TOKENS: Final = several(TOKEN, "பெயர்கள்", "names")
-ALGORITHMS: Final = several(
-    one_of(*SECRET_ALGORITHMS, *PUBLIC_ALGORITHMS), "வழிமுறைகள்", "algorithms"
-)
+SECRETS: Final = several(SECRET, "இரகசியங்கள்", "secrets")._replace(show=lambda value: "")
 
 
 def near(word: str, known: Sequence[str]) -> tuple[str, str]:
@@ -455,25 +457,14 @@ HTTP: Final = (
         "signs the cookie of sessions; unsaid: a new one at each start, so sessions end with it"),
     Row("session.secret_file", "session.secret", SECRET_FILE, "அதே, ஒரு கோப்பிலிருந்து",
         "the same, from a file"),
+    Row("session.old_secrets", "session.old_secrets", SECRETS,
+        "முன்பு பயன்பட்டவை; இவை கையொப்பமிட்ட அமர்வுகள் அவை முடியும் வரை ஏற்கப்படும்",
+        "those of before; sessions that they have signed are accepted until they end"),
     Row("session.cookie", "session.cookie", TOKEN, "குக்கீயின் பெயர்", "the name of the cookie"),
     Row("session.lifetime", "session.seconds", WHOLE_SECONDS, "ஓர் அமர்வு எவ்வளவு நேரம்",
         "how long a session lasts"),
     Row("session.secure", "session.secure", FLAG, "TLS வழியாக மட்டும் அனுப்பு; கோரிக்கை TLS-இல் வந்தால் தானாகவே",
         "send it over TLS only; by itself when the request came over TLS"),
-)  # fmt: skip
-
-JWT: Final = (
-    Row("secret", "secret", SECRET, "HS256, HS384, HS512 சீட்டுகளின் இரகசியம்",
-        "the secret of HS256, HS384 and HS512"),
-    Row("secret_file", "secret", SECRET_FILE, "அதே, ஒரு கோப்பிலிருந்து", "the same, from a file"),
-    Row("algorithms", "algorithms", ALGORITHMS,
-        "ஏற்கும் வழிமுறைகள்; சொல்லாவிட்டால் secret இருந்தால் HS256, jwks_file இருந்தால் பொதுத் திறவுகோல்களின் எல்லா வழிமுறைகளும்",
-        "the algorithms that are accepted; unsaid: HS256 with a secret, all those of public keys with "
-        "jwks_file"),
-    Row("issuer", "issuer", TEXT, "சீட்டு யார் தந்ததாக இருக்க வேண்டும்", "who must have issued a token"),
-    Row("audience", "audience", TEXT, "சீட்டு யாருக்கானதாக இருக்க வேண்டும்", "for whom a token must be"),
-    Row("jwks_file", "jwks", KEY_SET, "பொதுத் திறவுகோல்கள், அடையாள வழங்குநர் தரும் JSON (JWKS)",
-        "public keys, as identity providers publish them (JWKS)"),
 )  # fmt: skip
 
 PARTS: Final[Mapping[str, type[Any]]] = {"cors": Cors, "tls": Tls, "session": SessionSettings}
@@ -499,7 +490,6 @@ def check_table(rows: Sequence[Row], kind: type[Any], beside: Set[str] = frozens
 
 
 check_table(HTTP, HttpSettings)
-check_table(JWT, JwtSettings)
 
 
 # ---- the reference --------------------------------------------------------------------
@@ -538,11 +528,6 @@ TOP: Final = (
 def http_reference() -> list[Entry]:
     """Every setting of ``http``."""
     return [entry_of(row, HttpSettings, "http.") for row in HTTP]
-
-
-def jwt_reference() -> list[Entry]:
-    """Every setting of ``auth.jwt``."""
-    return [entry_of(row, JwtSettings, "auth.jwt.") for row in JWT]
 
 
 def entry_of(row: Row, kind: type[Any], prefix: str) -> Entry:
@@ -593,17 +578,17 @@ auth: { jwt: { secret: "${JWT_SECRET}", algorithms: [HS256] } }
 
 def configuration_page() -> str:
     """The reference page, in Markdown."""
+    from etamil_actors import configuration_auth
     from etamil_actors.configuration_resources import reference
 
-    others = [part for name, rows in reference().items() for part in (f"## {name}\n", _table(rows))]
+    sections = configuration_auth.reference() | reference()
+    others = [part for name, rows in sections.items() for part in (f"## {name}\n", _table(rows))]
     return "\n".join([
         _PAGE_HEAD,
         "## மேல்நிலை (top level)\n",
         _table(TOP),
         "## http\n",
         _table(http_reference()),
-        "## auth.jwt\n",
-        _table(jwt_reference()),
         *others,
     ])
 

@@ -262,6 +262,18 @@ FAULTS: tuple[FaultKind, ...] = (
         "this connection has been given back already",
         "A leased connection was used after its block.",
     ),
+    FaultKind(
+        "redis.unavailable",
+        "ரெடிஸை அடைய முடியவில்லை: {problem_ta}",
+        "Redis cannot be reached: {problem_en}",
+        "The Redis server does not answer, or no connection became free in time. Whether the command was carried out is not known.",
+    ),
+    FaultKind(
+        "redis.refused",
+        "ரெடிஸ் மறுத்தது: {problem_ta}",
+        "Redis refused: {problem_en}",
+        "The Redis server answered with an error, or what it holds cannot be used.",
+    ),
     # time, limits, ends
     FaultKind(
         "timeout",
@@ -356,20 +368,20 @@ FAULTS: tuple[FaultKind, ...] = (
         "auth.missing",
         "அடையாளம் தேவை",
         "authentication is needed",
-        "A guarded route without a valid token or session.",
+        "A guarded route was asked without a token, an API key or a session.",
     ),
     FaultKind("auth.forbidden", "அனுமதி இல்லை", "not permitted", "The user lacks the role."),
     FaultKind(
         "auth.invalid",
         "சீட்டு செல்லாது: {problem_ta}",
         "the token is not valid: {problem_en}",
-        "A token that does not verify.",
+        "A token or an API key that does not verify, or a login that is not believed.",
     ),
     FaultKind(
         "auth.unavailable",
         "அடையாள வழங்குநரை அடைய முடியவில்லை",
         "the identity provider cannot be reached",
-        "A token is signed with a key that is not known, and keys cannot be fetched now.",
+        "It takes the identity provider to know who asks, and it cannot be reached now.",
     ),
     FaultKind("not_found", "கிடைக்கவில்லை", "not found", "What was asked for does not exist."),
     FaultKind("conflict", "முரண்பாடு", "conflict", "The state does not allow this now."),

@@ -19,6 +19,7 @@ import trio
 from etamil_actors.actors.errors import StartError, TooManyRestartsError
 from etamil_actors.actors.events import ActorCrashed, Event, EventStream
 from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.keeper import Told
 from etamil_actors.actors.programs.log import Logged
 from etamil_actors.actors.programs.shutdown import Shutdown
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
@@ -178,6 +179,8 @@ class _Script:
         """Tell of a crash that nobody else hears of. One that an asker hears of is the asker's."""
         if isinstance(event, Logged):
             self.world.warn(f"{MARKS[event.level]} {event.text}")
+        if isinstance(event, Told):
+            self._say(event.tamil, event.english)
         if not isinstance(event, ActorCrashed) or self.system is None:
             return
         if isinstance(event.problem, OutputClosed):

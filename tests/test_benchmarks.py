@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import data, http, language, services
+from benchmarks import caches, data, http, language, services, watching
 from benchmarks.counterparts import BEGIN, END
 from benchmarks.http.load import BODY_BYTES, Load, order, run_wrk
 from benchmarks.http.servers import BARE, GREETING, HELLO, OURS, PROGRAM, ServerError, started
@@ -66,7 +66,7 @@ def test_a_program_runs_from_the_command_line_too(program: str) -> None:
 
 def test_every_program_is_measured() -> None:
     measured = {program for program, _ in SIDES} | {"hello", "department"} | {
-        *services.PROGRAMS, *http.PROGRAMS, *data.PROGRAMS,
+        *services.PROGRAMS, *http.PROGRAMS, *data.PROGRAMS, *caches.PROGRAMS, *watching.PROGRAMS,
     }  # fmt: skip
     assert {path.stem for path in FOLDER.glob("*.qmz")} == measured
 

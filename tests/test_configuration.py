@@ -10,16 +10,11 @@ from etamil_actors import cli
 from etamil_actors.commands import Usage
 from etamil_actors.commands.up import given_setup
 from etamil_actors.configuration import Setup, read_setup
-from etamil_actors.configuration_table import (
-    HTTP,
-    JWT,
-    ConfigError,
-    configuration_page,
-    http_reference,
-    jwt_reference,
-)
-from etamil_actors.edge.credentials import JwtSettings
+from etamil_actors.configuration_auth import JWT, KEY, OIDC
+from etamil_actors.configuration_auth import reference as auth_reference
+from etamil_actors.configuration_table import HTTP, ConfigError, configuration_page, http_reference
 from etamil_actors.edge.settings import HttpSettings
+from etamil_actors.ports.auth import ApiKey, AuthSettings, JwtSettings, OidcSettings
 from tests.programs.running import run_program
 
 
@@ -140,9 +135,27 @@ http:
     credentials: true
     max_age: 1d
   tls: { certificate: cert.pem, key: key.pem }
-  session: { secret: 0123456789abcdef, cookie: kadai, lifetime: 2h, secure: true }
+  session:
+    { secret: 0123456789abcdef, old_secrets: [fedcba9876543210], cookie: kadai, lifetime: 2h, secure: true }
 auth:
   jwt: { secret_file: secret, algorithms: [HS256, HS512], issuer: kadai, audience: "மக்கள்" }
+  keys:
+    billing: { hash: "0000000000000000000000000000000000000000000000000000000000000007", roles: [reader] }
+  oidc:
+    issuer: https://id.example
+    client_id: kadai
+    client_secret: hush
+    scopes: [openid]
+    claims: [email]
+    roles_claim: realm_access.roles
+    lifetime: 1h
+    url: https://kadai.example
+    login: /உள்ளே
+    callback: /auth/callback
+    logout: /வெளியே
+    after: /home
+  roles: { admin: [editor, reader], editor: reader }
+  passwords: argon2id
 """
 
 
@@ -170,21 +183,32 @@ def test_everything_that_can_be_said_of_http_is_read(tmp_path: Path) -> None:
     assert (http.tls.certificate, http.tls.key) == (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
     assert (http.session.secret, http.session.cookie) == ("0123456789abcdef", "kadai")
     assert (http.session.seconds, http.session.secure) == (7200, True)
-    assert setup.jwt == JwtSettings(
+    assert setup.auth.jwt == JwtSettings(
         secret="a secret from a file", algorithms=("HS256", "HS512"), issuer="kadai", audience="மக்கள்"
     )
-    assert "a secret from a file" not in repr(setup.jwt)
+    assert setup.auth.keys == {"billing": ApiKey(hashes=(f"{7:064}",), roles=("reader",))}
+    assert setup.auth.oidc == OidcSettings(
+        issuer="https://id.example", client_id="kadai", client_secret="hush", scopes=("openid",), claims=("email",),
+        roles_claim="realm_access.roles", seconds=3600, url="https://kadai.example", login="/உள்ளே", callback="/auth/callback",
+        logout="/வெளியே", after="/home",
+    )  # fmt: skip
+    assert setup.auth.roles == {"admin": ("editor", "reader"), "editor": ("reader",)}
+    assert setup.auth.passwords == "argon2id"
+    assert http.session.old_secrets == ("fedcba9876543210",)
+    for secret in ("a secret from a file", "hush", f"{7:064}", "0123456789abcdef", "fedcba9876543210"):
+        assert secret not in repr(setup)
 
 
 def test_that_test_reads_every_setting() -> None:
-    for row in (*HTTP, *JWT):
+    beside = ("secret_file", "client_secret_file", "jwks_file", "jwks_url")
+    for row in (*HTTP, *JWT, *KEY, *OIDC):
         for part in row.key.split("."):
-            assert f"{part}:" in EVERYTHING or part in ("secret_file", "jwks_file"), row.key
+            assert f"{part}:" in EVERYTHING or part in beside, row.key
 
 
 def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
     setup = read(tmp_path, "")
-    assert setup == Setup(tmp_path.name, [str(tmp_path / "a.qmz")], {}, HttpSettings(), 1, None)
+    assert setup == Setup(tmp_path.name, [str(tmp_path / "a.qmz")], {}, HttpSettings(), 1, AuthSettings())
     assert read(tmp_path, "http: { cors: { max_age: 1 } }").http.cors.methods == HttpSettings().cors.methods
 
 
@@ -239,11 +263,40 @@ WRONG_HTTP = {
     "processes: 0": ("‘processes’: it is at least 1", 2),
     "processes: 9999": ("‘processes’: it is at most 256", 2),
     "http: { bind: 'unix:/run/a.sock' }\nprocesses: 2": ("only one process can listen at ‘unix:/run/a.sock’", 3),
-    "auth: { jwt: {} }": ("secret, secret_file or jwks_file is needed", 2),
+    "auth: { jwt: {} }": ("secret, secret_file, jwks_file or jwks_url is needed", 2),
     "auth: { jwt: { secret: 0123456789abcdef, algorithms: [none] } }": ("‘auth.jwt.algorithms’: one of HS256", 2),
     "auth: { jwt: { secret: 0123456789abcdef, algorithms: [ES256] } }": ("does not go with these keys", 2),
     "auth: { jwt: { jwks_file: config.yaml } }": ("is no JWKS document", 2),
+    "auth: { jwt: { jwks_file: config.yaml, jwks_url: 'https://id.example/keys' } }": ("is no JWKS document", 2),
+    "auth:\n  jwt: { jwks_url: 'http://id.example/keys' }": ("‘https://…’ is needed", 3),
+    "auth: { jwt: { jwks_url: id.example } }": ("‘https://…’ is needed", 2),
+    "auth: { jwt: { jwks_url: 'https://u:p@id.example' } }": ("‘https://…’ is needed", 2),
+    "auth: { jwt: { secret: '-----BEGIN PUBLIC KEY-----' } }": ("a key file (PEM) and no secret", 2),
     "auth: { jvt: {} }": ("did you mean ‘jwt’?", 2),
+    "auth: 5": ("‘auth’ is written ‘name: value’", 2),
+    "auth:\n  keys:\n    a: {}": ("‘hash’ is missing", 4),
+    "auth:\n  keys:\n    a:\n      hash: my key itself": ("64 hexadecimal digits", 5),
+    f"auth:\n  keys:\n    a: {{ hash: '{1:064}' }}\n    b: {{ hash: '{1:064}' }}": ("‘a’ and ‘b’ have the same key", 5),
+    "auth: { keys: { a: { hsh: x } } }": ("did you mean ‘hash’?", 2),
+    "auth: { keys: [a] }": ("‘auth.keys’ is written ‘name: value’", 2),
+    "auth: { oidc: { client_id: a } }": ("‘issuer’ is missing", 2),
+    "auth: { oidc: { issuer: 'https://id.example' } }": ("‘client_id’ is missing", 2),
+    "auth:\n  oidc:\n    issuer: http://id.example\n    client_id: a": ("‘https://…’ is needed", 4),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: login } }": ("a path that starts with ‘/’", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: off } }": ("a path is needed", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, after: //evil.example } }": ("one path is needed", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: '/:any' } }": ("one path is needed", 2),
+    "auth: { oidc: { issuer: 'https://a.b/?x=1', client_id: a } }": ("without ‘?’ and ‘#’", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, url: 'https://c.d/#e' } }": ("without ‘?’ and ‘#’", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, lifetime: 0 } }": ("at least a second", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: /callback } }": ("‘/callback’ is given twice", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: /health } }": ("is among ‘http.paths’ too", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, client_secret_file: none } }": ("none", 2),
+    "auth: { roles: { a: [b], b: [a] } }": ("a role includes itself: a → b → a", 2),
+    "auth:\n  roles:\n    a: [a]": ("a role includes itself: a → a", 4),
+    "auth: { roles: [a] }": ("‘auth.roles’ is written ‘name: value’", 2),
+    "auth: { passwords: argon2 }": ("did you mean ‘argon2id’?", 2),
+    "http: { session: { old_secrets: [short] } }": ("the secret is shorter than 16 bytes", 2),
     "? [a, b] : c": ("a name is a text", 2),
     "http: { debug: *none }": ("not YAML", 2),
     "http: { debug: ${A} }": ("write ‘${…}’ in quotes", 2),
@@ -315,11 +368,22 @@ def test_a_variable_that_is_not_there_is_named(tmp_path: Path, text: str, proble
     assert error.place.endswith("config.yaml:4")
 
 
+def test_what_is_written_by_mistake_is_not_told(tmp_path: Path) -> None:
+    for text in (
+        "auth: { keys: { a: { hash: 'hush-hush' } } }",
+        "auth: { jwt: { secret: '-----BEGIN hush-hush' } }",
+        "http: { session: { old_secrets: [hush-hush-0123456789, hush-hush-0123456789] } }",
+        "auth: { oidc: { issuer: 'https://hush-hush:hush-hush@id.example', client_id: a } }",
+    ):
+        error = refused(tmp_path, text)
+        assert "hush" not in error.english + error.tamil
+
+
 @pytest.mark.parametrize("where", ["http: { session: { %s } }", "auth: { jwt: { %s } }"])
 def test_secrets_come_from_files_and_are_never_told(tmp_path: Path, where: str) -> None:
     (tmp_path / "secret").write_bytes("இரகசியம் ஒன்று\r\n".encode())
     setup = read(tmp_path, where % "secret_file: secret")
-    assert "இரகசியம் ஒன்று" in (setup.http.session.secret, setup.jwt.secret if setup.jwt else "")
+    assert "இரகசியம் ஒன்று" in (setup.http.session.secret, setup.auth.jwt.secret if setup.auth.jwt else "")
     error = refused(tmp_path, where % 'secret: "${KEY}"', KEY="hush-hush")
     assert "hush" not in error.english + error.tamil
     (tmp_path / "secret").write_bytes(b"hush-hush")
@@ -370,12 +434,12 @@ def test_the_reference_tells_every_setting_with_a_default_that_can_be_read(tmp_p
             text = "".join(f"{section}: {{ " for section in sections[1:])
             text = f"http: {{ {text}{key}: {entry.default} {'}' * len(sections)}\n"
             assert read(tmp_path, text).http == HttpSettings(), text
-    assert {entry.key for entry in jwt_reference()} >= {"auth.jwt.secret", "auth.jwt.algorithms"}
+    assert {entry.key for entry in auth_reference()["auth.jwt"]} >= {"auth.jwt.secret", "auth.jwt.algorithms"}
 
 
 def test_the_page_names_every_setting_and_its_example_is_read(tmp_path: Path) -> None:
     page = configuration_page()
-    for entry in (*http_reference(), *jwt_reference()):
+    for entry in (*http_reference(), *(entry for part in auth_reference().values() for entry in part)):
         assert f"| `{entry.key}` |" in page
     example = page.partition("```yaml\n")[2].partition("```")[0]
     (tmp_path / "secrets").mkdir()

@@ -26,7 +26,10 @@ PAGES = sorted(
     page for page in REPOSITORY.rglob("*.md")
     if not any(part.startswith(".") for part in page.relative_to(REPOSITORY).parts)
 )
-GUIDES = [REPOSITORY / "docs" / name for name in ("actors.md", "http.md", "testing.md")]
+GUIDES = [
+    REPOSITORY / "docs" / name
+    for name in ("actors.md", "auth.md", "cache.md", "databases.md", "http.md", "settings.md", "testing.md", "watching.md", "web.md")
+]
 """Pages of ``docs/`` that are written by hand."""
 WRITTEN = [page for page in PAGES if "docs" not in page.relative_to(REPOSITORY).parts] + GUIDES
 

@@ -15,10 +15,11 @@ import pytest
 import trio
 
 from etamil_actors.actors.events import ActorCrashed, ActorRestarted
-from etamil_actors.resources.system import SimulatedFiles
+from etamil_actors.resources.system import SimulatedFiles, SystemFiles
 from etamil_actors.simulation import Plan, simulate
 from etamil_actors.testing import (
     FaultKinds,
+    OverlaidFiles,
     Service,
     load,
     open_journal,
@@ -48,7 +49,7 @@ def text_of(path: Path) -> str:
 
 
 def is_service(path: Path) -> bool:
-    return f"etamil-actors up examples/{path.name}" in text_of(path)
+    return f"etamil-actors up examples/{path.stem}" in text_of(path)
 
 
 def has_tests(path: Path) -> bool:
@@ -75,7 +76,10 @@ def test_an_example_prints_what_it_says(command: Command, path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("path", SHOWN_SERVICES, ids=lambda path: path.name)
-def test_an_example_that_is_a_service_prints_what_it_says(path: Path, seed: int) -> None:
+def test_an_example_that_is_a_service_prints_what_it_says(
+    path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)  # where people start it; what it writes there stays in memory
     wanted = expected_output(path).splitlines()
 
     async def scenario(service: Service) -> None:
@@ -86,7 +90,7 @@ def test_an_example_that_is_a_service_prints_what_it_says(path: Path, seed: int)
         assert service.lines == wanted
         assert service.findings == []
 
-    run_service(text_of(path), scenario, seed=seed)
+    run_service(text_of(path), scenario, seed=seed, files=OverlaidFiles(SystemFiles()))
 
 
 def test_the_examples_are_numbered_without_a_gap() -> None:

@@ -123,7 +123,7 @@ def serve_here(setup: Setup, journal: str, parent: ChildEnd | None, *, is_verbos
         is_verbose,
         setup.channels,
         http=setup.http,
-        jwt=setup.jwt,
+        auth=setup.auth,
         per_request=frozenset(names[place] for place in setup.per_request),
         resources=setup.resources,
         child=parent.number if parent is not None else None,

@@ -40,7 +40,7 @@ class Entry:
     """See the top of the file."""
 
     __slots__ = ("answer", "body_bytes", "cache", "folder", "id", "is_simple", "is_vital", "keys", "limiter",
-                 "name", "number", "route", "service")  # fmt: skip
+                 "name", "number", "path", "route", "service")  # fmt: skip
 
     def __init__(self, name: str, id: str, service: str = "") -> None:
         self.name = name
@@ -48,6 +48,8 @@ class Entry:
         self.id = id
         """The same in ASCII, for metrics."""
         self.service = service
+        self.path = ""
+        """The pattern of its path, as the program writes it."""
         self.route: Route | None = None
         self.folder: Folder | None = None
         self.answer: Answering | None = None

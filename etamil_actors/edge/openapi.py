@@ -84,13 +84,15 @@ def openapi_document(
     description: str = "",
     servers: Sequence[str] = (),
     cookie: str = "session",
+    has_api_keys: bool = False,
     ascii_name: Callable[[str], str] = str,
 ) -> Json:
     """The document. ``cookie`` carries sessions; ``ascii_name`` spells a Tamil name, as far as it can.
 
     Numbers in it may be decimals; ``openapi_bytes`` writes them.
     """
-    return _Document(cookie, ascii_name).made(title, version, list(operations), description, servers)
+    document = _Document(cookie, ascii_name, has_api_keys=has_api_keys)
+    return document.made(title, version, list(operations), description, servers)
 
 
 def openapi_bytes(document: Json) -> bytes:
@@ -363,8 +365,13 @@ _RETRIED: Final = frozenset({429, 503})
 class _Document:
     """One document while it is made."""
 
-    def __init__(self, cookie: str, ascii_name: Callable[[str], str]) -> None:
-        self._cookie = cookie
+    def __init__(self, cookie: str, ascii_name: Callable[[str], str], *, has_api_keys: bool) -> None:
+        self._schemes: dict[str, Json] = {
+            "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "session": {"type": "apiKey", "in": "cookie", "name": cookie},
+        }
+        if has_api_keys:
+            self._schemes["apiKey"] = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
         self._ascii_name = ascii_name
         self._schemas = Schemas(ascii_name, taken=(PROBLEM,))
         self._statuses: set[int] = set()
@@ -437,7 +444,7 @@ class _Document:
             made["responses"] = self._responses(one, path, bool(body))
         if one.needs_user or one.roles:
             self._needs_user = True
-            made["security"] = [{"bearerAuth": list(one.roles)}, {"session": list(one.roles)}]
+            made["security"] = [{name: list(one.roles)} for name in self._schemes]
         return made
 
     def _id(self, one: Operation) -> str:
@@ -545,10 +552,7 @@ class _Document:
             "responses": {_response_name(status): _refusal(status) for status in sorted(self._statuses)},
         }
         if self._needs_user:
-            components["securitySchemes"] = {
-                "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "session": {"type": "apiKey", "in": "cookie", "name": self._cookie},
-            }
+            components["securitySchemes"] = self._schemes
         return components
 
 

@@ -86,7 +86,7 @@ AWAY: Final = Words(
     "a resource that is needed cannot be reached now; please try again a little later",
 )
 
-_OWN_WORDS: Final = {"db.unavailable": AWAY, "channel.unavailable": AWAY}
+_OWN_WORDS: Final = {"db.unavailable": AWAY, "redis.unavailable": AWAY, "channel.unavailable": AWAY}
 """Errors whose status is known, but whose words come from inside."""
 _INSIDE_CODE: Final = "internal"
 _CONTENT_LANGUAGE: Final[Mapping[Language, bytes]] = {"ta": b"ta", "en": b"en", "": b"ta, en"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etamil_actors.actors.programs.exchange import Headers, Request, Upload
 from etamil_actors.edge.cookies import parse_cookies, set_cookie
-from etamil_actors.edge.credentials import has_role
+from etamil_actors.edge.credentials import User
 from etamil_actors.edge.exchange import Exchange
 from etamil_actors.edge.forms import MULTIPART, URLENCODED, Form
 from etamil_actors.edge.languages import Language, preferred
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from etamil_actors.actors.programs.routes import Pending
     from etamil_actors.edge.entries import Entry
     from etamil_actors.edge.site import Site
-
+    from etamil_actors.ports.telemetry import Span
 
 
 class HttpRequest(Request):
     """See ``Request``. Made by a lane when the head is complete."""
 
     __slots__ = ("_headers", "_pairs", "_session", "entry", "exchange", "fields", "form_sent", "held",
-                 "is_streaming", "named", "pending", "scheme", "site", "target", "version")  # fmt: skip
+                 "is_streaming", "named", "pending", "scheme", "site", "span", "target",
+                 "version")  # fmt: skip
 
     def __init__(
         self,
@@ -63,6 +64,8 @@ class HttpRequest(Request):
         """Its answer, where that has to be waited for."""
         self.is_streaming = False
         """Is its answer sent as it is made?"""
+        self.span: Span | None = None
+        """What is told of it, where traces are followed."""
         self.held = 0
         """Bytes of its body that count as being in memory."""
         self._headers: dict[str, str] | None = None
@@ -168,15 +171,14 @@ class HttpRequest(Request):
         if is_form_post(self.method, self.content_type, has_body=self.exchange.has_body):
             self.session().check_csrf(self.form(), self.headers().get("x-csrf-token"))
 
-    def authenticate(self) -> Value | Coroutine[Any, Any, Value]:
+    def authenticate(self) -> User:
         assert self.site is not None
-        shown = self.field(b"authorization")
         session = self.session()
-        told = shown.decode("latin-1") if shown is not None else None
-        return self.site.credentials.user_of(told, session if session.has_come else None)
+        return self.site.credentials.user_of(self.fields, session if session.has_come else None)
 
     def has_role(self, role: str) -> bool:
-        return has_role(self.user, role)
+        assert self.site is not None
+        return self.site.credentials.has_role(self.user, role)
 
     def set_cookie(self, name: str, value: str, options: Mapping[str, Value]) -> None:
         made = set_cookie(name, value, options)

@@ -18,8 +18,8 @@ is served there, unless the operator has said where everything is served.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from unicodedata import normalize
@@ -41,26 +41,32 @@ from etamil_actors.edge.addresses import (
     parse_addresses,
 )
 from etamil_actors.edge.client_address import TrustedProxies
-from etamil_actors.edge.credentials import Credentials, JwtSettings
+from etamil_actors.edge.credentials import Credentials
 from etamil_actors.edge.entries import Entry, Folder, operation_of, rate_limiter
 from etamil_actors.edge.exchange import Outgoing
 from etamil_actors.edge.fast.listener import Listener
 from etamil_actors.edge.files import Shelf, StaticFolder, respond_file
 from etamil_actors.edge.health import QUESTIONS, Health, Verdict
-from etamil_actors.edge.metrics import ActorCounts, EdgeMetrics, MetricsPage, dead_letters, number
+from etamil_actors.edge.looks import Survey, looks_of
+from etamil_actors.edge.metrics import ActorCounts, EdgeMetrics, Look, MetricsPage, number
 from etamil_actors.edge.openapi import openapi_bytes, openapi_document
 from etamil_actors.edge.request import HttpRequest
 from etamil_actors.edge.routing import Route as Pattern
 from etamil_actors.edge.routing import RouteProblem, Router, RoutesError
 from etamil_actors.edge.sessions import Sessions
-from etamil_actors.edge.settings import LOOPBACK_DEFAULT, HttpSettings
+from etamil_actors.edge.settings import LOOPBACK_DEFAULT, HttpSettings, SessionSettings
+from etamil_actors.edge.siblings import Siblings
 from etamil_actors.edge.site import NOSNIFF, RespondFile, Shared, Site
+from etamil_actors.edge.tracing import Tracer
 from etamil_actors.errors import Fault
 
 if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
     from etamil_actors.actors.programs.routes import Route
     from etamil_actors.actors.programs.service import RunningService
     from etamil_actors.actors.programs.system import System
+    from etamil_actors.edge.auth.login import Door
     from etamil_actors.edge.full.lane import FullLane
     from etamil_actors.edge.full.pages import Pages
 
@@ -105,7 +111,6 @@ class Edge:
         settings: HttpSettings,
         *,
         name: str = "etamil",
-        jwt: JwtSettings | None = None,
         reuse_port: bool = False,
         write_access: Callable[[str], None] | None = None,
         has_terminal: bool = False,
@@ -136,8 +141,12 @@ class Edge:
         self._numbers: dict[tuple[str, str], int] = {}
         self._shelf = Shelf()
         self._open_folder = open_folder or self._folder_on_disk
-        self._has_tokens = jwt is not None
         self._metrics_page: MetricsPage | None = None
+        self._survey = Survey()
+        self._siblings: Siblings | None = None
+        self.collectors: list[Any] = []
+        """Who else tells numbers, as prometheus_client asks for them."""
+        self.more_numbers: list[Look] = []
         self._lanes: dict[Site, FullLane] = {}
         self._accepted_before = 0
         self._refused_before = 0
@@ -151,19 +160,23 @@ class Edge:
         self.shared = Shared(
             settings,
             sessions=Sessions(
-                settings.session,
+                self._session_settings(),
                 wall,
                 system.ports.random.bytes,
                 on_refused=lambda reason: self.metrics.refused(f"session_{reason}"),
             ),
-            credentials=Credentials(jwt, wall),
+            credentials=Credentials(system.auth, wall),
             proxies=TrustedProxies(settings.trusted_proxies),
             metrics=self.metrics,
             access_log=self.access_log,
             wall=wall,
             report=report or _raise,
             respond_file=respond_file,
+            # In a simulation one run is like another, ids and all.
+            names=Tracer(seed=b"simulated") if system.ports.is_simulated else None,
+            spans=system.tracer,
         )
+        self._doors = self._open_doors()
         self.shared.queue_age = self._queue_age
         system.handler_seconds = settings.handler_seconds
         system.on_routes = self.routes_changed
@@ -257,6 +270,7 @@ class Edge:
         service, options = route.service.name, route.options
         id = self._id_of(route)
         entry = Entry(route.name, id, service)
+        entry.path = route.pattern
         entry.number = self._number(service, id, route.pattern, route.method)
         entry.body_bytes = options.body_limit
         try:
@@ -268,10 +282,11 @@ class Edge:
             entry.folder = self._open_folder(route.folder)
             return entry
         entry.route = route
-        if options.needs_user and not self._has_tokens:
+        if options.needs_user and not self.system.auth.recognises:
             self._warn(
-                "சில வழிகளுக்கு அடையாளம் தேவை, ஆனால் auth.jwt அமைக்கப்படவில்லை; அமர்வுகள் மட்டுமே ஏற்கப்படும்",
-                "routes want to know who asks, and there is no auth.jwt; only sessions are accepted",
+                "சில வழிகளுக்கு அடையாளம் தேவை, ஆனால் auth.jwt, auth.keys அமைக்கப்படவில்லை; அமர்வுகள் மட்டுமே ஏற்கப்படும்",
+                "routes want to know who asks, and there is neither auth.jwt nor auth.keys; only sessions are"
+                " accepted",
             )
         entry.cache = site.cache if options.cache else None
         entry.keys = self.shared.keys if options.idempotent else None
@@ -300,6 +315,7 @@ class Edge:
 
         def add(path: str, id: str, answer: Callable[[HttpRequest], Any], *, is_vital: bool = False) -> None:
             entry = Entry(f"GET {path}", id)
+            entry.path = path
             entry.number = self._number("", id, path, "GET")
             entry.answer, entry.is_vital = answer, is_vital
             patterns.append(Pattern("GET", path, entry, is_built_in=True))
@@ -315,7 +331,26 @@ class Edge:
             site.make_openapi = partial(self._openapi, place)
         if settings.docs and settings.openapi:
             add(settings.docs, "docs", partial(self._show_docs, place))
+        for path, id, answer in self._doors:
+            add(path, id, answer)
         return patterns
+
+    def _open_doors(self) -> Sequence[Door]:
+        """The paths of a login at a provider, if the configuration has one."""
+        auth = self.system.auth
+        if auth.settings.oidc is None:
+            return ()
+        from etamil_actors.edge.auth.login import Login
+
+        random_bytes = self.system.ports.random.bytes
+        login = Login(auth.settings.oidc, auth, self._session_settings(), self._wall, random_bytes)
+        return login.doors
+
+    def _session_settings(self) -> SessionSettings:
+        """As the operator says; and where browsers come over TLS, whatever is between, only for that."""
+        session, oidc = self.settings.session, self.system.auth.settings.oidc
+        is_secure = session.secure or (oidc is not None and oidc.url.startswith("https:"))
+        return replace(session, secure=is_secure)
 
     def _queue_age(self) -> float:
         services = self.system.services.values()
@@ -345,22 +380,32 @@ class Edge:
         return self.system.leaving.is_set()
 
     async def _tell_metrics(self, request: HttpRequest) -> Outgoing:
+        page = await self._looked()
+        accept = request.field(b"accept") or b""
+        families = await self._siblings.all() if self._siblings is not None else None
+        kind, text = await page.text_in_turns(accept, families)
+        return Outgoing(200, [(b"content-type", kind)], text)
+
+    async def _looked(self) -> MetricsPage:
+        """The page, after a look at everything that it tells."""
         if self._metrics_page is None:
             self._metrics_page = await self.system.threads.call(self._make_page)
         self._count_connections()
-        kind, text = await self._metrics_page.text_in_turns(request.field(b"accept") or b"")
-        return Outgoing(200, [(b"content-type", kind)], text)
+        await self._survey.look(self.system)
+        return self._metrics_page
+
+    async def _own_numbers(self) -> Iterable[Metric]:
+        return (await self._looked()).families()
+
+    def has_siblings(self, path: str, number: int) -> None:
+        """It is one of several processes that serve the same, and tells the numbers of all."""
+        self._siblings = Siblings(path, number, self._own_numbers)
+        self.system.keeper.start("numbers", self._siblings.serve)
 
     def _make_page(self) -> MetricsPage:
         system = self.system
         looks = (
-            dead_letters(system.tree.dead_letters),
-            number(
-                "etamil_channel_dead_letters",
-                "Messages in channels of memory that nobody will handle.",
-                system.letters.count,
-                is_counter=True,
-            ),
+            *looks_of(system, self._survey),
             number(
                 "etamil_access_log_dropped",
                 "Requests that were not written to the access log, because it was full.",
@@ -368,7 +413,10 @@ class Edge:
                 is_counter=True,
             ),
         )
-        return MetricsPage(self.metrics, self.actor_counts, looks)
+        page = MetricsPage(self.metrics, self.actor_counts, [*looks, *self.more_numbers])
+        for collector in self.collectors:
+            page.add(collector)
+        return page
 
     def _count_connections(self) -> None:
         metrics, listeners = self.metrics, self.listeners
@@ -385,6 +433,7 @@ class Edge:
                 operations,
                 servers=place.urls,
                 cookie=self.settings.session.cookie,
+                has_api_keys=bool(self.system.auth.keys),
                 ascii_name=self._ascii_name,
             )
             place.document = openapi_bytes(document)

@@ -42,6 +42,8 @@ class SessionSettings:
 
     secret: str = field(default="", repr=False)
     """Signs it. Empty: one is made for this process, so sessions end with it."""
+    old_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """They sign no more; what they have signed is accepted until it ends."""
     cookie: str = "session"
     seconds: int = 14 * 24 * 3600
     secure: bool = False

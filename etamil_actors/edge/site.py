@@ -42,12 +42,13 @@ from etamil_actors.edge.reuse import MemoryStore, Note, ResponseCache, answer_on
 from etamil_actors.edge.routing import BadPath, Found, NeedsUpgrade, NotAllowed, Options, Outcome, Router
 from etamil_actors.edge.sessions import USER_KEYS, Sessions
 from etamil_actors.edge.settings import HttpSettings
-from etamil_actors.edge.tracing import Tracer
+from etamil_actors.edge.tracing import Tracer, begin_span, end_span
 from etamil_actors.errors import Fault
 
 if TYPE_CHECKING:
     from etamil_actors.edge.client_address import TrustedProxies
     from etamil_actors.edge.credentials import Credentials
+    from etamil_actors.ports import telemetry
 
 SMALL: Final = 16 * 1024
 """A body of so many bytes is not worth counting while it is in memory anyway."""
@@ -81,9 +82,12 @@ class Shared:
         wall: Callable[[], float],
         report: Callable[[BaseException, str], None],
         respond_file: RespondFile = respond_file,
+        names: Tracer | None = None,
+        spans: telemetry.Tracer | None = None,
     ) -> None:
         """``report`` is told of mistakes of our own, and of the request in which they were noticed.
-        ``respond_file`` answers with a file that a program has named.
+        ``respond_file`` answers with a file that a program has named; ``names`` gives requests their ids,
+        and ``spans`` tells of them, where traces are followed.
         """
         self.settings = settings
         self.sessions = sessions
@@ -97,7 +101,8 @@ class Shared:
         self.respond_file = respond_file
         self.budget = BodyBudget(settings.buffered_bytes)
         self.cors = CrossOrigin(settings.cors)
-        self.tracer = Tracer()
+        self.tracer = names or Tracer()
+        self.spans = spans
         self.is_draining = False
         self.at_work = 0
         """Requests whose handlers have been asked and have not answered."""
@@ -121,6 +126,7 @@ class Site:
         self.router: Router[Entry] = Router(())
         self.make_openapi: Callable[[], bytes] = lambda: b"{}"
         self._begin_trace = shared.tracer.begin
+        self._spans = shared.spans
         self._match = self.router.match
         self._metrics = shared.metrics
         self._most = shared.settings.in_flight
@@ -176,8 +182,11 @@ class Site:
         request.site = self
         self._metrics.in_flight += 1
         named = request.named = dict(request.fields)
-        names = self._begin_trace(named.get(b"traceparent"), named.get(b"x-request-id"))
-        request.traceparent, request.id = names
+        if self._spans is None:
+            names = self._begin_trace(named.get(b"traceparent"), named.get(b"x-request-id"))
+            request.traceparent, request.id = names
+        else:
+            begin_span(request, self._spans, self._begin_trace)
         if request.target[:1] != b"/":
             self._take_origin(request)
         if self._has_proxies:
@@ -537,7 +546,9 @@ class Site:
             metrics.gone(number)
         elif status == 504 or status == 408:
             metrics.timed_out(number)
-        metrics.answered(number, request.method, status, seconds)
+        metrics.answered(number, request.method, status, seconds, request.scheme)
+        if request.span is not None:
+            end_span(request, status)
         if request.is_streaming:
             metrics.streams_open -= 1
         pending = request.pending
@@ -691,13 +702,16 @@ def _refusal(status: int, problem: Fault, *headers: tuple[bytes, bytes]) -> Resp
 
 
 def _who(request: HttpRequest) -> str:
-    """Whose keys they are: those of whoever shows the same token or has the session, else of one address."""
-    token = request.named.get(b"authorization")
-    if token is not None:
-        return blake2b(token, digest_size=16).hexdigest()
+    """Whose keys they are: those of whoever shows the same token, API key and session, else of one
+    address."""
+    shown = [value for name, value in request.fields if name in (b"authorization", b"x-api-key")]
     session = request.session()
     user = next((session.values[key] for key in USER_KEYS if session.values.get(key) is not None), None)
-    return request.client if user is None else f"user {user!r}"
+    if not shown:
+        return request.client if user is None else f"user {user!r}"
+    # All of it: what stands in Authorization may be for somebody before us, and the same for everybody.
+    digest = blake2b(b"\n".join(shown), digest_size=16).hexdigest()
+    return f"{digest} {user!r}"
 
 
 NO_ROUTE: Final = ("இந்தப் பாதையில் எதுவும் இல்லை", "there is nothing at this path")

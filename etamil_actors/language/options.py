@@ -122,6 +122,7 @@ OPTIONS_OF: dict[str, Takes] = {
     "_pool": _takes(0, "host port database user password url max_connections pool_size timeout"),
     "_cache": _takes(0, "name ttl max_size url"),
     "_verifyJwt": _takes(1, "secret algorithms issuer audience jwks"),
+    "_issueJwt": _takes(1, "secret algorithms issuer audience ttl"),
     "_retry": _takes(0, "attempts backoff codes"),
     "_breaker": _takes(1, "failures reset"),
     # tests

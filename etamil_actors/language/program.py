@@ -24,7 +24,7 @@ else:
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
 
-FORMAT = 7
+FORMAT = 8
 """Raised with every change of what compiled code expects of the machine, or the other way round."""
 MAGIC = b"qmc1"
 _TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{__version__}-{FORMAT}".encode()

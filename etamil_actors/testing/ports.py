@@ -17,7 +17,10 @@ import trio
 from etamil_actors.actors.programs.world import Ports
 from etamil_actors.errors import InternalError
 from etamil_actors.ports import FileDetails, Files
+from etamil_actors.ports.databases import Databases
 from etamil_actors.ports.web import Web
+from etamil_actors.resources.databases.simulated import SimulatedDatabases
+from etamil_actors.resources.redis.simulated import SimulatedRedisServers
 from etamil_actors.resources.system import (
     SimulatedConsole,
     SimulatedEnvironment,
@@ -128,6 +131,7 @@ def simulated_ports(
     stdin: str = "",
     programs: Mapping[str, SimulatedProgram] | None = None,
     web: Web | None = None,
+    databases: Databases | None = None,
 ) -> Ports:
     """A world for one run."""
     clock = VirtualClock(start)
@@ -140,6 +144,8 @@ def simulated_ports(
         random=SimulatedRandom(seed),
         environment=SimulatedEnvironment(environment),
         programs=SimulatedPrograms(programs),
+        databases=databases if databases is not None else SimulatedDatabases(),
+        redis=SimulatedRedisServers(),
         web=web if web is not None else SimulatedWeb(),
         is_simulated=True,
     )

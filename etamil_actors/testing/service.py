@@ -53,6 +53,7 @@ from etamil_actors.language.problems import LoadFailed
 from etamil_actors.language.program import FILE_MARK, NO_PLACE, Program
 from etamil_actors.ports import Files
 from etamil_actors.resources.system import SimulatedConsole, SimulatedFiles, SimulatedProgram
+from etamil_actors.resources.telemetry.simulated import SimulatedNumbers, SimulatedTracer
 from etamil_actors.script import compiled_or_failed, read_and_check
 from etamil_actors.testing.determinism import SHUFFLE, Watch, expect_virtual_time, run_seeded
 from etamil_actors.testing.faults import Delay, FaultKinds, Faults, InjectedCrash, filled
@@ -273,9 +274,19 @@ class SimulatedSystem(System):
     """A process in which a test has its hands."""
 
     def __init__(
-        self, ports: Ports, slicer: Slicer, *, watch: Watch, kept: Journal | None, **options: Any
+        self,
+        ports: Ports,
+        slicer: Slicer,
+        *,
+        watch: Watch,
+        kept: Journal | None,
+        seed: int = 0,
+        **options: Any,
     ) -> None:
         super().__init__(ports, slicer, journal=":memory:", **options)
+        wall = ports.clock.wall
+        self.tracer: SimulatedTracer = SimulatedTracer(seed=seed, wall=lambda: int(wall() * 10**9))
+        self.numbers: SimulatedNumbers = SimulatedNumbers()
         self.watch = watch
         self.kept = kept
         self.delays: list[Delay] = []
@@ -794,6 +805,7 @@ async def open_services(
             slicer,
             watch=watch,
             kept=journal,
+            seed=seed,
             events=events,
             configured=channels,
             has_console=stdin is not None,

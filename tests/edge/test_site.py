@@ -419,8 +419,8 @@ def test_every_request_is_logged_once_with_its_route_and_its_end() -> None:
         assert entries[0].route == entries[1].route != entries[2].route
         by_status: dict[int, int] = {}
         for route in world.site.shared.metrics.routes:
-            for (_, status), count in route.answers.items():
-                by_status[status] = by_status.get(status, 0) + count
+            for (_, status, _), answers in route.answers.items():
+                by_status[status] = by_status.get(status, 0) + answers.count
         assert sum(by_status.values()) == len(entries)
         assert by_status[200] == 3 and by_status[GONE] == 1
 

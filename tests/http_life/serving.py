@@ -57,16 +57,19 @@ class Server:
         certificate: Certificate | None = None,
         processes: int = 1,
         is_awaited: bool = True,
+        others: dict[str, Any] | None = None,
         **http: Any,
     ) -> None:
-        """``program`` is the name of one of ours, or a text; ``http`` is that section of the configuration."""
+        """``program`` is the name of one of ours, or a text; ``http`` is that section of the configuration,
+        and ``others`` has other sections."""
         text = program if "\n" in program else (PROGRAMS / program).read_text("utf-8")
         (folder / "life.qmz").write_text(text, "utf-8")
         (folder / "files").mkdir(exist_ok=True)
         section: dict[str, Any] = {"bind": ["127.0.0.1:0"], **http}
         if certificate is not None:
             section["tls"] = {"certificate": certificate.certificate, "key": certificate.key}
-        setup = {"name": "life", "processes": processes, "services": ["life.qmz"], "http": section}
+        setup: dict[str, Any] = {"name": "life", "processes": processes, "services": ["life.qmz"]}
+        setup |= {"http": section, **(others or {})}
         (folder / "config.yaml").write_text(json.dumps(setup), "utf-8")  # YAML is JSON and more
         self.folder = folder
         self.certificate = certificate

@@ -261,7 +261,7 @@ def test_whoever_is_waited_for_is_named(start: Start) -> None:
     server = start("fast")
     with server.connect() as waiting:
         waiting.send(request("GET", "/wait/6"))
-        assert server.metric("etamil_http_in_flight") >= 1
+        assert server.metric("http_server_active_requests") >= 1
         server.gets()
         assert waiting.answer().status == 200
     assert server.ends() == 0

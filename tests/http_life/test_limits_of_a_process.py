@@ -133,13 +133,13 @@ def test_requests_beyond_the_limit_are_told_to_come_again_and_vital_ones_are_ans
     lane: str, start: Start
 ) -> None:
     server = start(lane, in_flight=3)
-    assert server.metric("etamil_http_in_flight") == 1
+    assert server.metric("http_server_active_requests") == 1
     with ExitStack() as stack:
         busy = [stack.enter_context(server.connect()) for _ in range(3)]
         for number, line in enumerate(busy):
             line.send(request("GET", "/wait/1.5"))
             # Who asks for the metrics counts, too.
-            until(lambda count=number + 2: server.metric("etamil_http_in_flight") == count, "it is not begun")
+            until(lambda count=number + 2: server.metric("http_server_active_requests") == count, "it is not begun")
         refused = server.ask("GET", "/hello", Accept_Language="en")
         assert refused.status == 503
         assert int(refused.headers["retry-after"]) >= 1
@@ -273,7 +273,7 @@ def test_a_client_that_leaves_has_written_once_or_not_at_all(
     if times:
         until(lambda: names_in(server, "begun.txt")[name] == 1, "it was not begun")
     elif stage == "half a body":
-        until(lambda: server.metric("etamil_http_in_flight") == 2, "it was not read")
+        until(lambda: server.metric("http_server_active_requests") == 2, "it was not read")
     line.close() if way == "closed" else line.reset()
     until(
         lambda: stage == "half a head" or any(name in str(one) for one in server.log()), "nobody has noticed"
@@ -317,9 +317,9 @@ def test_a_stream_whose_client_has_left_ends(lane: str, hasty: dict[str, Server]
         line = server.connect()
         line.send(request("GET", path))
         line.until(rb"\r\n\r\n")
-        until(lambda: server.metric("etamil_http_in_flight") >= 2, "it is not counted")
+        until(lambda: server.metric("http_server_active_requests") >= 2, "it is not counted")
         line.reset()
-        until(lambda: server.metric("etamil_http_in_flight") == 1, f"{path} goes on for nobody")
+        until(lambda: server.metric("http_server_active_requests") == 1, f"{path} goes on for nobody")
 
 
 # ---- long computations ----------------------------------------------------------------
@@ -330,10 +330,10 @@ def test_a_loop_without_an_end_in_one_route_leaves_the_others_their_turn(
     lane: str, start: Start, record_property: Callable[[str, object], None]
 ) -> None:
     server = start(lane)
-    assert server.metric("etamil_http_in_flight") == 1
+    assert server.metric("http_server_active_requests") == 1
     with server.connect() as looping, server.connect() as asking:
         looping.send(request("GET", "/loop"))
-        until(lambda: server.metric("etamil_http_in_flight") == 2, "it has not begun")
+        until(lambda: server.metric("http_server_active_requests") == 2, "it has not begun")
         times: dict[str, list[float]] = {"/health": [], "/hello": []}
         for _ in range(25):
             for path, taken in times.items():
@@ -421,7 +421,7 @@ def test_bodies_that_nobody_takes_stay_with_their_senders(lane: str, start: Star
     # Of the one that was taken: its pieces, the whole, the text that the program sees, and one more in between.
     assert grown < 4.5 * 32 * MIB
     assert server.ask("POST", "/slow", b"small").status == 200, "nothing is kept of those that were refused"
-    assert server.metric("etamil_http_in_flight") == 1
+    assert server.metric("http_server_active_requests") == 1
     assert server.stop() == 0
 
 
@@ -445,7 +445,7 @@ def test_a_storm_of_connections_that_break_in_every_phase_leaves_nothing_behind(
     server = start(lane)
     chance = random.Random(4)
     assert server.ask("GET", "/hello").status == 200
-    server.metric("etamil_http_in_flight")
+    server.metric("http_server_active_requests")
     WebSocket(warm := server.connect())
     warm.reset()
     until(lambda: server.metric("etamil_http_websockets") == 0, "it has left")
@@ -480,12 +480,12 @@ def test_a_storm_of_connections_that_break_in_every_phase_leaves_nothing_behind(
             line.reset()
         else:
             line.close()
-    until(lambda: server.metric("etamil_http_in_flight") == 1, "something is still under way")
+    until(lambda: server.metric("http_server_active_requests") == 1, "something is still under way")
     until(lambda: server.metric("etamil_http_connections") == 1, "connections are kept")
     until(lambda: server.descriptors() <= before, f"{server.descriptors()} descriptors, {before} before")
     assert server.metric("etamil_http_websockets") == 0
     assert server.metric("etamil_http_connections_accepted_total") >= 120
-    answered = server.metric("etamil_http_requests_total")
+    answered = server.metric("http_server_request_duration_seconds_count")
     assert answered >= (100 if lane == "fast" else 30)
     assert "Traceback" not in server.said
     assert "a mistake of the runtime" not in server.said, server.said[-3000:]

@@ -256,5 +256,5 @@ def test_wrk_gets_an_answer_to_everything_it_asks(server: Server) -> None:
     assert "Socket errors" not in done.stdout, done.stdout
     assert "Non-2xx" not in done.stdout, done.stdout
     end = time.monotonic() + 10
-    while server.metric("etamil_http_in_flight") != 1 or server.metric("etamil_http_connections") != 1:
+    while server.metric("http_server_active_requests") != 1 or server.metric("etamil_http_connections") != 1:
         assert time.monotonic() < end, "something of it is still there"

@@ -51,5 +51,5 @@ def test_a_service_keeps_what_its_document_promises(name: str, start: Start, tmp
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "a mistake of the runtime" not in server.said, server.said[-3000:]
-    assert server.metric("etamil_http_in_flight") == 1
+    assert server.metric("http_server_active_requests") == 1
     assert server.stop() == 0

@@ -27,6 +27,8 @@ from etamil_actors.actors.programs.system import ServicePlan, System, open_syste
 from etamil_actors.actors.programs.world import Ports
 from etamil_actors.errors import Fault
 from etamil_actors.ports.web import Web
+from etamil_actors.resources.databases.simulated import SimulatedDatabases
+from etamil_actors.resources.redis.simulated import SimulatedRedisServers
 from etamil_actors.resources.system import (
     SimulatedConsole,
     SimulatedEnvironment,
@@ -152,6 +154,8 @@ def ports_of(
         random=SimulatedRandom(seed),
         environment=SimulatedEnvironment(environment or {}),
         programs=SimulatedPrograms(),
+        databases=SimulatedDatabases(),
+        redis=SimulatedRedisServers(),
         web=web if web is not None else SimulatedWeb(),
         is_simulated=True,
     )
@@ -168,12 +172,14 @@ def run_program(
     environment: dict[str, str] | None = None,
     settings: dict[str, Any] | None = None,
     web: Web | None = None,
+    ports: Callable[[Ports], Ports] = lambda ports: ports,
     **options: Any,
 ) -> Result:
     """Run a program (and others beside it) as services for so many virtual seconds, then stop them.
 
     Args:
         during: awaited with the system, once everything has started, instead of the ``seconds``.
+        ports: changes the world that the program gets.
         environment, settings, web: the variables of the environment, what the configuration says for
             அமைப்பு, and who answers for other servers.
         limit: computing time after which an endless loop ends in the simulation, in real seconds.
@@ -200,7 +206,7 @@ def run_program(
     async def scenario() -> None:
         try:
             async with open_system(
-                ports_of(console, seed=seed, environment=environment, web=web),
+                ports(ports_of(console, seed=seed, environment=environment, web=web)),
                 plans,
                 events=events,
                 random=lambda: 0.5,

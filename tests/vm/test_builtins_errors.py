@@ -179,7 +179,15 @@ def test_service_words_ask_the_world(machine: Any) -> None:
         ("_service", ["5"]), ("_logError", ["x", {"a": 1}]), ("_httpGet", ["http://x", None]),
     ]  # fmt: skip
     with fails("value.kind"):
-        machine.call("தளம்_வினா_முயற்சி", "SELECT 1", "no array")
+        machine.call("தளம்_செயல்_பதிவு", "f", "no function", 1)
+
+
+def test_attempts_on_databases_take_whatever_comes_because_they_raise_nothing(machine: Any) -> None:
+    asked: list[Any] = []
+    machine.service = lambda key, arguments: asked.append((key, list(arguments)))
+    machine.call("தளம்_வினா_முயற்சி", "SELECT 1", "no array")
+    machine.call("தளம்_செய்_முயற்சி", "SELECT 1", 5)
+    assert asked == [("_tryQuery", ["SELECT 1", "no array"]), ("_tryExecute", ["SELECT 1", 5])]
 
 
 def test_service_words_say_that_there_is_no_service(call: Call) -> None:

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 @asynccontextmanager
 async def _opened(app: FastAPI) -> AsyncIterator[None]:
     async with aiosqlite.connect(os.environ["ROWS_FILE"]) as database:
-        await database.execute("PRAGMA journal_mode = WAL")
+        async with database.execute("PRAGMA journal_mode = WAL"):
+            """Left open it would keep its lock on the file, and nobody else could use it."""
         database.row_factory = aiosqlite.Row
         app.state.database = database
         yield

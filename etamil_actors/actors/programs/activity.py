@@ -24,6 +24,7 @@ from etamil_actors.actors.channels.base import Delivery, Source
 from etamil_actors.actors.locks import release_all
 from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.driver import Drive
+from etamil_actors.actors.programs.spans import Within, handling
 from etamil_actors.actors.programs.words import DEEDS, WORDS, tamil_of
 from etamil_actors.actors.waits import Wait
 from etamil_actors.errors import ActivityCancelled, Fault, InternalError
@@ -55,8 +56,10 @@ class Activity:
         "cleanups",
         "deadline",
         "drive",
+        "following",
         "held",
         "idle",
+        "is_background",
         "is_stopping",
         "last_taken",
         "lent",
@@ -92,6 +95,10 @@ class Activity:
         """When whoever waits for it stops waiting."""
         self.trace = ""
         """The trace context that travels on with what it sends, as ``traceparent`` has it; empty: none."""
+        self.is_background = False
+        """Is it a job of nobody in particular? Then it goes on with the trace of what it receives."""
+        self.following: tuple[Delivery, Within] | None = None
+        """The message whose trace it goes on with."""
         self.actor = ""
         """The place in the tree of the job or task that it is."""
         self.idle: trio.CancelScope | None = None
@@ -266,6 +273,8 @@ class Activity:
             self.taken = {}
         self.taken.setdefault(delivery.source, []).append(delivery)
         self._note(delivery)
+        if self.is_background:
+            self._follow(delivery)
 
     def _note(self, delivery: Delivery) -> None:
         if self.is_stopping:
@@ -291,6 +300,8 @@ class Activity:
     def settle(self, well: bool) -> None:
         """Acknowledge what was taken, or give it back."""
         taken, self.taken = self.taken, None
+        if self.following is not None:
+            self._follow(None)
         for deliveries in (taken or {}).values():
             for delivery in deliveries:
                 if well:
@@ -301,11 +312,23 @@ class Activity:
     def settle_source(self, source: Source, *, well: bool = True) -> None:
         """Acknowledge what was taken from this source, or give it back."""
         taken = self.taken
+        if self.following is not None and self.following[0].source is source:
+            self._follow(None)
         for delivery in taken.pop(source, ()) if taken else ():
             if well:
                 delivery.ack()
             else:
                 delivery.give_back()
+
+    def _follow(self, delivery: Delivery | None) -> None:
+        """Go on with the trace of a message that was received, until it is settled or the next one comes."""
+        if self.following is not None:
+            self.following[1].leave()
+            self.following = None
+        if delivery is not None:
+            within = handling(self, delivery)
+            if within is not None:
+                self.following = delivery, within
 
     def hold(self, delivery: Delivery) -> None:
         """A message is in its hands for the length of a block or of a turn."""

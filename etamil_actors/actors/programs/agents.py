@@ -37,6 +37,7 @@ from etamil_actors.actors.events import DeadReason
 from etamil_actors.actors.mailbox import Overflow
 from etamil_actors.actors.moments import as_number
 from etamil_actors.actors.programs.activity import Activity, failure_of_children
+from etamil_actors.actors.programs.spans import Within, answering
 from etamil_actors.actors.programs.words import expect, tamil_of, word
 from etamil_actors.actors.reference import Down, Reference
 from etamil_actors.actors.restart import Backoff, Crashed, Cut, Exit, Restart, Stopped
@@ -112,7 +113,9 @@ class AgentOptions(NamedTuple):
 class AgentHandle(Handle):
     """What a program holds of an agent. It stays good over restarts."""
 
-    __slots__ = ("agent", "arguments", "kept", "nesting", "options", "origin", "reference", "service")
+    __slots__ = (
+        "agent", "arguments", "kept", "nesting", "options", "origin", "reference", "service", "trace",
+    )  # fmt: skip
 
     kind = "an agent"
 
@@ -129,6 +132,8 @@ class AgentHandle(Handle):
         self.kept: Template | None = None
         """The state of the last message that succeeded, where it is to be kept over restarts."""
         self.reference: Reference | None = None
+        self.trace = ""
+        """The trace context of whoever starts it, for its first life."""
         self.nesting = 0
         """How deep in the turns of others it does what it does now; 0 when it has a turn of its own."""
 
@@ -165,6 +170,8 @@ class AgentBehaviour(Behaviour):
         self.activity.me = handle
         self.activity.budget = MESSAGE_SECONDS
         self.state: Template | None = None
+        self._within: Within | None = None
+        """The span of the message at hand."""
 
     # ── a life ───────────────────────────────────────────────────────────────────────────────────
 
@@ -175,6 +182,7 @@ class AgentBehaviour(Behaviour):
             self.state = self.handle.kept
             return True, None
         machine = self._machine(self.service.template or self.handle.origin)
+        self.activity.trace, self.handle.trace = self.handle.trace, ""
         drive = self.activity.driving(machine.run_body)
         try:
             arguments = self._entered(self.agent.parameters, self.handle.arguments, machine)
@@ -195,6 +203,7 @@ class AgentBehaviour(Behaviour):
             await self._not_begun(problem)
 
     def _has_begun(self, machine: Machine) -> None:
+        self.activity.trace = ""
         self._look_after_children()
         self.state = Template(machine, self.service.template)
         self.activity.settle(well=True)
@@ -237,6 +246,9 @@ class AgentBehaviour(Behaviour):
         """Handle a message as far as it goes without waiting."""
         self.handle.nesting = call.nesting
         machine = self._machine(self.state)
+        envelope = actor.envelope
+        if envelope is not None:
+            self._within = answering(self.activity, self.agent.name, call.name, envelope.trace)
         try:
             message = self.agent.messages[call.name]
             arguments = self._entered(message.parameters, call.arguments, machine)
@@ -265,6 +277,8 @@ class AgentBehaviour(Behaviour):
         assert machine is not None
         if self.activity.children:
             self._look_after_children()
+        if self._within is not None:
+            self._leave_span(None)
         self.state = Template(machine, self.state)
         if self.activity.taken:
             self.activity.settle(well=True)
@@ -275,6 +289,8 @@ class AgentBehaviour(Behaviour):
 
     def _refused(self, problem: BaseException) -> Refused:
         """The error as an answer, if it is one; its changes are forgotten with the machine."""
+        if self._within is not None:
+            self._leave_span(problem)
         machine = self.activity.machine
         self.activity.settle(well=False)
         if machine is not None:
@@ -285,6 +301,11 @@ class AgentBehaviour(Behaviour):
             self.service.system.leave(problem.status)
             return Refused(problem)
         raise problem
+
+    def _leave_span(self, problem: BaseException | None) -> None:
+        within, self._within = self._within, None
+        assert within is not None
+        within.leave(problem)
 
     def _look_after_children(self) -> None:
         failure = failure_of_children(self.activity)
@@ -373,6 +394,7 @@ def start(
     """
     service = activity.service
     handle = AgentHandle(service, agent, arguments, options)
+    handle.trace = activity.trace
     if service.template is None and activity.machine is not None:
         handle.origin = Template(activity.machine)
     branch = service.agents

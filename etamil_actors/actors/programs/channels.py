@@ -12,6 +12,7 @@ import trio
 from etamil_actors.actors.channels.base import JOURNAL, Channel, Delivery, Source
 from etamil_actors.actors.channels.choosing import OTHERWISE, choose, choose_now
 from etamil_actors.actors.moments import after, as_number
+from etamil_actors.actors.programs.spans import Within, handling
 from etamil_actors.actors.programs.words import deed, duration, expect, tamil_of, word
 from etamil_actors.errors import Fault
 from etamil_actors.vm.convert import kind_of, text_of
@@ -78,17 +79,18 @@ def send(activity: Activity, target: Value, message: Value, options: Value = Non
             problem_en="nothing (இன்மை) cannot be sent",
         )
     if options is None:
-        accepted = channel.send_nowait(message)
-        return accepted if accepted is not None else channel.send(message)
+        accepted = channel.send_nowait(message, trace=activity.trace)
+        return accepted if accepted is not None else channel.send(message, trace=activity.trace)
     given = read_options(options, "_send")
     delay = seconds_of(given, "delay", "_send", 0.0)
     key = text_of(given["key"]) if given.get("key") is not None else None
     id = text_of(given["id"]) if given.get("id") is not None else None
     limit = seconds_of(given, "timeout", "_send", FOREVER)
-    accepted = channel.send_nowait(message, delay=delay, key=key, id=id)
+    trace = activity.trace
+    accepted = channel.send_nowait(message, delay=delay, key=key, id=id, trace=trace)
     if accepted is not None:
         return accepted
-    return _within(limit, channel.send(message, delay=delay, key=key, id=id))
+    return _within(limit, channel.send(message, delay=delay, key=key, id=id, trace=trace))
 
 
 async def _within(seconds: float, sending: Any) -> Value:
@@ -186,6 +188,7 @@ class Turns:
         self._activity = activity
         self._source = source
         self._delivery: Delivery | None = None
+        self._within: Within | None = None
         self._before = sys.exc_info()[1]
 
     def __iter__(self) -> Iterator[Value]:
@@ -202,10 +205,14 @@ class Turns:
                 raise StopIteration
         self._delivery = delivery
         self._activity.hold(delivery)
+        self._within = handling(self._activity, delivery)
         return self._activity.value_of(delivery)
 
-    def _settle(self, *, well: bool) -> None:
+    def _settle(self, *, well: bool, problem: BaseException | None = None) -> None:
         delivery, self._delivery = self._delivery, None
+        if self._within is not None:
+            self._within.leave(problem)
+            self._within = None
         if delivery is not None:
             self._activity.let_go(delivery, well=well)
 
@@ -213,7 +220,8 @@ class Turns:
         """The loop has been left. Called in a ``finally``, so what is being handled now and was not when
         the loop began is what left it."""
         problem = sys.exc_info()[1]
-        self._settle(well=problem is None or problem is self._before)
+        is_well = problem is None or problem is self._before
+        self._settle(well=is_well, problem=None if is_well else problem)
 
 
 @deed(Walk)
@@ -230,7 +238,7 @@ def walk(activity: Activity, effect: Walk) -> Turns:
 class Choice:
     """What தேர்வு has chosen, for the length of its branch; its message is acknowledged at the end."""
 
-    __slots__ = ("_activity", "_delivery", "branch", "value")
+    __slots__ = ("_activity", "_delivery", "_within", "branch", "value")
 
     def __init__(
         self,
@@ -243,15 +251,20 @@ class Choice:
         self.branch = branch
         self.value = value
         self._delivery = delivery
+        self._within: Within | None = None
         if delivery is not None:
             activity.hold(delivery)
 
     def __enter__(self) -> Choice:
+        if self._delivery is not None:
+            self._within = handling(self._activity, self._delivery)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._within is not None:
+            self._within.leave(problem)
         if self._delivery is not None:
             self._activity.let_go(self._delivery, well=problem is None)
 

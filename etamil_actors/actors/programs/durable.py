@@ -50,6 +50,7 @@ async def keep(start: Start, options: Mapping[str, Value]) -> Job:
             "names": list(row.captures),
             "values": list(body.captured),
             "globals": _changed_globals(start, row.reads),
+            "trace": start.trace,
         }
     )
     jobs = (await service.system.need_journal()).jobs
@@ -109,7 +110,7 @@ def resume(service: RunningService, stored: StoredJob, jobs: StoredJobs) -> None
         kept = unpacked(stored.payload, MachineMeanings(machine, service.system.handle))
         plan = read_plan(kept["name"], kept["options"])
         body = _body(kept, machine)
-        start = Start(service, plan, _globals(kept["globals"], machine), body)
+        start = Start(service, plan, _globals(kept["globals"], machine), body, kept.get("trace") or "")
     except Fault as problem:
         _bury(service, stored, jobs, problem)
         return

@@ -42,6 +42,7 @@ STATUS_OF: Final = {
     "overloaded": 503,
     "breaker.open": 503,
     "db.unavailable": 503,
+    "redis.unavailable": 503,
     "channel.unavailable": 503,
     "timeout": 504,
 }

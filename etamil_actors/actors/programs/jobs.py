@@ -31,6 +31,7 @@ from etamil_actors.actors.errors import ActorStoppedError
 from etamil_actors.actors.events import Event
 from etamil_actors.actors.moments import after, as_number
 from etamil_actors.actors.programs.activity import Activity
+from etamil_actors.actors.programs.spans import running
 from etamil_actors.actors.programs.tasks import Outcome, Status
 from etamil_actors.actors.programs.words import expect, word
 from etamil_actors.actors.reference import Down, Reference
@@ -222,6 +223,27 @@ class JobBehaviour(Behaviour):
     async def _run(self, delivery: Delivery | None) -> Value:
         activity = self.activity = self.new_activity()
         activity.is_stopping = self._stopping
+        counts = self.service.system.runs.of(self.service.name, self.plan.name)
+        began = trio.current_time()
+        counts.running += 1
+        within = running(activity, self.plan.name, delivery)
+        try:
+            value = await self._run_followed(activity, delivery)
+        except BaseException as problem:
+            counts.failed += isinstance(problem, Fault)
+            # To be asked to stop, and to do so, is no error.
+            is_well = isinstance(problem, ActivityCancelled) and self._stopping
+            within.leave(None if is_well else problem)
+            raise
+        else:
+            within.leave()
+            return value
+        finally:
+            counts.running -= 1
+            counts.runs += 1
+            counts.seconds += trio.current_time() - began
+
+    async def _run_followed(self, activity: Activity, delivery: Delivery | None) -> Value:
         try:
             entry, given = self._prepare(activity)
             message = () if delivery is None else (activity.value_of(delivery),)
@@ -242,7 +264,10 @@ class JobBehaviour(Behaviour):
 
     def new_activity(self) -> Activity:
         """The activity of one run."""
-        return Activity(self.service, f"பணி {self.plan.name}")
+        activity = Activity(self.service, f"பணி {self.plan.name}")
+        activity.actor = self.path
+        activity.is_background = self.plan.source is None
+        return activity
 
     def failed(self, attempt: int, problem: Fault) -> float | None:
         """Tell that a run has failed; when it is to be tried again, if at all."""
@@ -477,6 +502,7 @@ class OneTimeJob(JobBehaviour):
 
     def new_activity(self) -> Activity:
         """That of its handle, so that who waits for the handle waits for whom the run waits for."""
+        self.job.activity.actor = self.path
         return self.job.activity
 
     async def do(self) -> None:
@@ -526,7 +552,7 @@ def start_job(activity: Activity, name: Value, *rest: Value) -> Any:
             problem_en="every, cron, channel and instances are for jobs at the top level only",
         )
     assert activity.machine is not None and isinstance(body, Function)
-    start = Start(activity.service, plan, Template(activity.machine), body)
+    start = Start(activity.service, plan, Template(activity.machine), body, activity.trace)
     if plan.durable:
         from etamil_actors.actors.programs.durable import keep  # databases are loaded by those who need one
 
@@ -537,11 +563,15 @@ def start_job(activity: Activity, name: Value, *rest: Value) -> Any:
 class Start:
     """All that a one-time job begins with, so that it can begin again; and its place in the journal."""
 
-    def __init__(self, service: RunningService, plan: JobPlan, globals: Template, body: Function) -> None:
+    def __init__(
+        self, service: RunningService, plan: JobPlan, globals: Template, body: Function, trace: str = ""
+    ) -> None:
         self.service = service
         self.plan = plan
         self.globals = globals
         self.body = body
+        self.trace = trace
+        """The trace context of whoever has started it."""
         self.name = f"பணி {plan.name}"
         self.stored: StoredJob | None = None
         self.job: Job | None = None
@@ -557,6 +587,7 @@ class Start:
         """
         service, plan = self.service, self.plan
         job = self.job = Job(service, plan.name)
+        job.activity.trace = self.trace
         branch = service.jobs
         spec = ActorSpec(
             name=branch.fresh_name(f"{_stem(plan)}#"),

@@ -133,7 +133,13 @@ class LiveChannel(Line, Lane, Channel):
         return self._outbox.is_closed
 
     def send_nowait(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool | None:
         """Send without waiting; nothing when the peer is slow and it has to wait.
 
@@ -144,7 +150,13 @@ class LiveChannel(Line, Lane, Channel):
         return True if self._outbox.put_nowait(message) else None
 
     async def send(
-        self, value: Value, *, delay: float = 0.0, key: str | None = None, id: str | None = None
+        self,
+        value: Value,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        id: str | None = None,
+        trace: str = "",
     ) -> bool:
         """Send, waiting while the peer is slow.
 

@@ -751,9 +751,14 @@ def _no_json(request: Request) -> Fault:
     return Fault("validation", tamil=tamil, english=english, details={"fields": fields})
 
 
+_TRY_LATER: Final = frozenset({
+    "overloaded", "rate_limited", "breaker.open", "db.unavailable", "redis.unavailable", "auth.unavailable",
+})  # fmt: skip
+
+
 def _hints(fault: Fault) -> Headers:
     """Headers that belong to some refusals."""
-    if fault.code in ("overloaded", "rate_limited", "breaker.open", "db.unavailable", "auth.unavailable"):
+    if fault.code in _TRY_LATER:
         seconds = fault.details.get("retry_after", 1)
         return [(b"retry-after", b"%d" % (seconds if type(seconds) is int else 1))]
     return []

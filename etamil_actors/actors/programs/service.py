@@ -18,10 +18,12 @@ from etamil_actors.actors.programs import (
     agents,
     caches,
     channels,
+    containers,
     databases,
     databases_statements,
     live,
     log,
+    redis_words,
     requests,
     resilience,
     serving,
@@ -30,7 +32,6 @@ from etamil_actors.actors.programs import (
     tasks,
     times,
     tokens,
-    validation,
     watching,
     web,
     world,
@@ -38,6 +39,7 @@ from etamil_actors.actors.programs import (
 from etamil_actors.actors.programs.activity import Activity
 from etamil_actors.actors.programs.jobs import Job, Start, declared_specs
 from etamil_actors.actors.programs.routes import Route, declared_routes
+from etamil_actors.actors.programs.spans import Within, begin
 from etamil_actors.actors.programs.tasks import Status
 from etamil_actors.actors.programs.world import ServiceWorld
 from etamil_actors.actors.restart import Exit, Restart, Strategy
@@ -54,10 +56,11 @@ if TYPE_CHECKING:
     from etamil_actors.actors.programs.databases_statements import Opened
     from etamil_actors.actors.programs.serving import Handler
     from etamil_actors.actors.programs.system import System
+    from etamil_actors.ports.redis import Redis
 
 VOCABULARY: Final = (
-    agents, caches, channels, databases, databases_statements, live, log, requests, resilience, serving,
-    settings, sharing, tasks, times, tokens, validation, watching, web, world,
+    agents, caches, channels, containers, databases, databases_statements, live, log, redis_words,
+    requests, resilience, serving, settings, sharing, tasks, times, tokens, watching, web, world,
 )  # fmt: skip
 """Every module enters its words when it is imported; a service knows all of them."""
 
@@ -96,6 +99,8 @@ class RunningService:
         """Run the top level before each request, as 2.0 does."""
         self.settings = settings or {}
         """What the configuration says for அமைப்பு."""
+        self.defaults: dict[str, Value] = {}
+        """What அமை_புரோ has declared."""
         self.path = f"/root/{name}"
         self.least_logged = 0
         """The rank of the least level that is logged."""
@@ -128,6 +133,8 @@ class RunningService:
         """What உறவு_தொடர்பு has made."""
         self.opened: dict[str, Opened] = {}
         """Connections of 2.0 that the top level has opened, by handle: every activity begins with them."""
+        self.redis: Redis | None = None
+        """The server that ரெடிஸ்_இணை at the top level has connected."""
         self._empty: Template | None = None
         self._places = 0
         self._pool: list[Machine] = []
@@ -432,7 +439,8 @@ class Prelude(Behaviour):
         activity.enter(machine)
         machine.declaring = service.handle_of
         try:
-            await activity.live(machine.run_top)
+            with Within(activity, begin(activity, f"மேல்நிலை {service.name}", "internal")):
+                await activity.live(machine.run_top)
         except ExitRequested as leaving:
             service.system.leave(leaving.status)
         service.declared = dict(machine.declared)

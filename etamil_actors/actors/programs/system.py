@@ -34,8 +34,10 @@ from etamil_actors.actors.channels.letters import MemoryLetters
 from etamil_actors.actors.events import Event, EventStream
 from etamil_actors.actors.locks import LockBook
 from etamil_actors.actors.programs.agents import AgentHandle
+from etamil_actors.actors.programs.breakers import BreakerBook
 from etamil_actors.actors.programs.keeper import NAME, Keeping, ResourceKeeper
 from etamil_actors.actors.programs.route_options import HANDLER_SECONDS
+from etamil_actors.actors.programs.run_counts import RunCounts
 from etamil_actors.actors.programs.service import RunningService
 from etamil_actors.actors.programs.slices import Slicer
 from etamil_actors.actors.programs.world import Ports, Threads
@@ -98,12 +100,14 @@ class System:
             ports.web.keep(self.keeper)
         self.databases = databases or {}
         """What the configuration says of databases, by name."""
-        self.auth = Authority(auth, web=lambda: ports.web, tell=self.keeper.tell)
+        self.auth = Authority(auth, web=lambda: ports.web, tell=self.keeper.tell, start=self.keeper.start)
         """Who may come in: tokens, keys, roles."""
         self.numbers: Numbers | None = None
         """What programs count, where somebody reads it."""
         self.tracer: Tracer | None = None
         """Where spans go, if anywhere."""
+        self.runs = RunCounts()
+        """How often jobs have run."""
         self.letters = MemoryLetters()
         """Messages of channels in memory that nobody will handle."""
         self.channels = ChannelBook(self.events, self.letters, configured)
@@ -111,6 +115,8 @@ class System:
         self.locks = LockBook()
         self.caches = CacheBook()
         """The caches that programs have made; each has a ``name`` and ``facts()``."""
+        self.breakers = BreakerBook()
+        """The circuit breakers of programs; each has a ``name``, ``state``, ``opened`` and ``refused``."""
         self.values: dict[str, Value] = {}
         """What was registered by name for all services."""
         self.agents: dict[str, AgentHandle] = {}
@@ -125,6 +131,8 @@ class System:
         self.is_first.set()
         self.goodbye = trio.Event()
         """Set when streams and WebSockets are to say goodbye."""
+        self.choose_log: Callable[[RunningService, str | None, str | None], None] | None = None
+        """Is told the level and the format that a program wants for its log."""
         self.on_routes: Callable[[], None] | None = None
         """Is told when the routes of a service have changed."""
         self._journal_path = journal

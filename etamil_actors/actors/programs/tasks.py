@@ -221,6 +221,7 @@ def start(parent: Activity, function: Value, arguments: Sequence[Value], key: st
             shutdown=0.0,
         )
     )
+    activity.actor = task.reference.path
     siblings[task] = None
     return task
 

@@ -7,6 +7,7 @@ of it: there the ports are simulated ones, which answer at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from etamil_actors.actors.programs.activity import Activity
 
 THREADS: Final = 8
-"""How many slow calls of files, programs and pure functions may run at once."""
+"""How many slow calls of files and programs may run at once."""
+COMPUTING: Final = max(2, min(4, (os.cpu_count() or 1) - 1))
+"""How many slow pure functions. Each keeps a core busy and may need 64 MiB: a crowd that logs in must not
+take what all the others live on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +89,22 @@ class ServiceWorld:
 class Threads:
     """Where slow calls run."""
 
-    __slots__ = ("_limiter", "is_reading")
+    __slots__ = ("_computing", "_limiter", "is_reading")
 
     def __init__(self, is_simulated: bool) -> None:
         self.is_reading = False
         """Does a thread wait for input that perhaps never comes?"""
         self._limiter = None if is_simulated else trio.CapacityLimiter(THREADS)
+        self._computing = None if is_simulated else trio.CapacityLimiter(COMPUTING)
+
+    async def compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a pure function that takes long. Who is cancelled does not wait for it."""
+        if self._computing is None:
+            await trio.lowlevel.checkpoint()
+            return function(*arguments)
+        return await trio.to_thread.run_sync(
+            function, *arguments, limiter=self._computing, abandon_on_cancel=True
+        )
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call it where it delays nobody."""
@@ -128,7 +142,12 @@ _slow(
     effects.RunProgram,
     lambda ports, wish: (ports.programs.run, wish.program, wish.arguments, wish.seconds, wish.limit),
 )
-_slow(effects.InThread, lambda ports, wish: (wish.function, *wish.arguments))
+
+
+@deed(effects.InThread)
+def in_thread(activity: Activity, effect: effects.InThread) -> Any:
+    """A slow pure function: hashing a password, say."""
+    return activity.service.system.threads.compute(effect.function, *effect.arguments)
 
 
 @deed(effects.ReadLine)

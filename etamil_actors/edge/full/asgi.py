@@ -273,7 +273,11 @@ class LaneApplication:
     async def _live(self, request: HttpRequest, stream: WebSocketStream, answer: Answer) -> None:
         fields = dict(request.fields)
         if not is_origin_allowed(
-            fields.get(b"origin"), fields.get(b"host"), request.scheme, self._site.settings.cors.origins
+            fields.get(b"origin"),
+            fields.get(b"host"),
+            request.scheme,
+            self._site.settings.cors.origins,
+            has_cookies=b"cookie" in fields,
         ):
             await self._refuse(FOREIGN_ORIGIN, answer, request.client)
             return

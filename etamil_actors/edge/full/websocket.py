@@ -88,17 +88,25 @@ _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
 _ORIGIN: Final = re.compile(r"(https?)://([^/?#@\s]+)")
 
 
-def is_origin_allowed(origin: bytes | None, host: bytes | None, scheme: str, origins: Sequence[str]) -> bool:
+def is_origin_allowed(
+    origin: bytes | None,
+    host: bytes | None,
+    scheme: str,
+    origins: Sequence[str],
+    *,
+    has_cookies: bool = False,
+) -> bool:
     """May a page of this origin open a WebSocket at this host?
 
-    A browser sends the cookies of the host whatever page asks, so a foreign page could act for the user.
-    Programs that are no browsers send no origin. Behind a proxy that ends TLS we are reached by ``http``
-    while the page came by ``https``; the other way round is a page that anybody on the way could change.
+    A browser sends the cookies of the host whatever page asks, so a foreign page could act for the user; and
+    ``*`` lets all pages in, but never with cookies. Programs that are no browsers send no origin. Behind a
+    proxy that ends TLS we are reached by ``http`` while the page came by ``https``; the other way round is a
+    page that anybody on the way could change.
     """
     if origin is None:
         return True
     said = origin.decode("latin-1").lower()
-    if "*" in origins or said in (allowed.lower().rstrip("/") for allowed in origins):
+    if ("*" in origins and not has_cookies) or said in (allowed.lower().rstrip("/") for allowed in origins):
         return True
     found = _ORIGIN.fullmatch(said)
     if found is None or host is None or (scheme == "https" and found[1] != "https"):

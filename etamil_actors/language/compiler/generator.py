@@ -93,16 +93,22 @@ _FROM_MACHINE = (
 
 _SERVED_CALLS = frozenset(("choose", "start_agent", "agent_value"))
 _CALLS_BY_KEY = frozenset(("service", "open_block", "builtin_value"))
-_SERVED_GROUPS = frozenset(("tasks", "jobs", "channels", "locks", "agents", "databases"))
+_SERVED_GROUPS = frozenset((
+    "tasks", "jobs", "channels", "locks", "agents", "auth", "cache", "databases", "redis", "registry",
+    "settings", "web",
+))  # fmt: skip
+_SERVED_WORDS = frozenset(("_breaker",))
+_ALONE = frozenset(("_sleep", "_dev", "_requireRole"))
+"""Words of those groups that a plain run does by itself."""
 _SERVED_STATEMENTS = frozenset(("db.connect", "db.disconnect", "db.query", "db.execute"))
 
 
 def is_served(key: str) -> bool:
     """Does this builtin need the actors of a running service? A mere உறங்கு does not."""
     builtin = BUILTIN_OF.get(key)
-    if builtin is None or key == "_sleep":
+    if builtin is None or key in _ALONE:
         return key in _SERVED_STATEMENTS
-    return builtin.group in _SERVED_GROUPS or key in ("_register", "_service")
+    return builtin.group in _SERVED_GROUPS or key in _SERVED_WORDS
 
 
 def generate(

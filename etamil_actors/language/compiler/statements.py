@@ -25,7 +25,7 @@ from etamil_actors.language.compiler.units import BODY, FUNCTION, LAMBDA, MESSAG
 
 Written = list[ast.stmt]
 _SPECULATION = "Speculation"
-_TOLD = ("_transaction",)
+_TOLD = ("_transaction", "_breaker")
 """Words that want to know what திரும்பு takes out of their block."""
 
 
@@ -38,7 +38,7 @@ class Statements(Expressions):
         self.loops: list[list[str]] = []
         """For each loop around, the flags of blocks between it and here (see ``_break``)."""
         self.told: list[str] = []
-        """The turns around that are told what திரும்பு takes out of them: those of transactions."""
+        """The turns around that are told what திரும்பு takes out of them: of transactions and breakers."""
         self.stores: set[str] = set()
         self.wants_warmth = False
         """CPython 3.11 specialises code only once it is warm, and counts calls and plain jumps backwards

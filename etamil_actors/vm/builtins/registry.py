@@ -32,8 +32,7 @@ Converter = Callable[[Value], Value]
 
 _SERVICES: Final = (
     "agents", "auth", "cache", "channels", "databases", "http", "jobs", "locks", "log", "metrics",
-    "redis", "registry", "resilience", "routes", "settings", "tasks", "testing", "tracing",
-    "validation", "web",
+    "redis", "registry", "resilience", "routes", "settings", "tasks", "testing", "tracing", "web",
 )  # fmt: skip
 _ABSENT: Final = ("broker", "devices", "mongo", "xml")
 

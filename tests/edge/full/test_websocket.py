@@ -551,4 +551,19 @@ def test_pages_of_other_places_may_not_connect(
     assert is_origin_allowed(origin, host, scheme, origins) is may
 
 
+@pytest.mark.parametrize(
+    ("origin", "origins", "may"),
+    [
+        (b"https://evil.example", ("*",), False),
+        (b"https://app.example", ("*", "https://app.example"), True),
+        (b"https://kadai.example", ("*",), True),
+        (None, ("*",), True),
+    ],
+)
+def test_where_every_page_may_connect_none_may_act_for_the_user(
+    origin: bytes | None, origins: tuple[str, ...], may: bool
+) -> None:
+    assert is_origin_allowed(origin, b"kadai.example", "https", origins, has_cookies=True) is may
+
+
 assert wsproto.__version__

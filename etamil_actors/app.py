@@ -24,7 +24,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
@@ -35,6 +35,7 @@ from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.errors import StartError, TooManyRestartsError, describe
 from etamil_actors.actors.events import EventStream
 from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.replacing import Refusal, Replacer
 from etamil_actors.actors.programs.routes import is_whole
 from etamil_actors.actors.programs.shutdown import Shutdown
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
@@ -108,6 +109,12 @@ Announce = Callable[[System, Sequence[str], Callable[[str], object]], None]
 """Is told what has started, the URLs at which it is served, and where the text goes that people read."""
 
 Ready = Callable[[], None]
+
+Read = Callable[[], Plan | str]
+"""Reads everything again: what is to be served now, or what is wrong with it, for people."""
+
+Watch = Callable[[Callable[[], None]], Awaitable[None]]
+"""Calls this whenever a file of a service has changed, until it is cancelled."""
 
 
 def know_words_that_start_a_server() -> None:
@@ -228,21 +235,15 @@ class Process:
         self._shutdown: Shutdown | None = None
         self._is_taken_down = trio.Event()
         self._signals = 0
+        self._plan: Plan | None = None
+        self._replacer: Replacer | None = None
+        self._stale = trio.Event()
+        """Set when everything is to be read again."""
 
     async def live(self, plan: Plan, ports: Ports, announce: Announce) -> None:
         """Run everything until it is to end, and take it down."""
-        plans = []
-        for one in plan.services:
-            image = Image(one.program)
-            plans.append(
-                ServicePlan(
-                    name=one.name,
-                    image=image,
-                    as_whole=is_whole(image),
-                    prelude_per_request=one.name in plan.per_request,
-                    settings=one.settings,
-                )
-            )
+        self._plan = plan
+        plans = [service_plan(one, plan) for one in plan.services]
         self.events.listen(self.lines.hear, messages=False)
         try:
             with self._start:
@@ -280,14 +281,20 @@ class Process:
         if plan.lease:
             system.is_first = trio.Event()
             others.append(ActorSpec(name="lease", make=lambda: UnderLease(system, plan.lease)))
-        return [*others, *self._open_edge(system, plan)]
+        edge = self._open_edge(system, plan)
+        self._replacer = Replacer(system, self.edge.replace if self.edge is not None else None)
+        return [*others, *self._replacer.specs(), *edge]
 
     def _watch(self, system: System, plan: Plan) -> None:
         """Who logs what. Raises: Fault ``config``."""
-        log, secrets = plan.resources.log, Secrets(plan.resources.log.mask)
-        for name, service in system.services.items():
-            level = "debug" if plan.verbose else log.levels.get(name, log.level)
-            service.least_logged, service.secrets = RANKS[level], secrets
+        for service in system.services.values():
+            self._set_log(service, plan)
+
+    @staticmethod
+    def _set_log(service: RunningService, plan: Plan) -> None:
+        log = plan.resources.log
+        level = "debug" if plan.verbose else log.levels.get(service.name, log.level)
+        service.least_logged, service.secrets = RANKS[level], Secrets(log.mask)
 
     def _open_edge(self, system: System, plan: Plan) -> Sequence[Spec]:
         if not plan.http.bind and not any(map(_answers_requests, system.services.values())):
@@ -362,16 +369,102 @@ class Process:
         if shutdown.is_clean:
             lines.say("எல்லாம் ஒழுங்காக நின்றது", "everything has stopped in order")
 
+    # ── new code, new configuration ──────────────────────────────────────────────────────────────
+
+    def renew(self) -> None:
+        """Read everything again, soon."""
+        self._stale.set()
+
+    async def keep_new(self, read: Read) -> None:
+        """Whenever it is wanted, read everything again, and let what has changed take the place of what runs.
+
+        What does not start changes nothing: it is told, and the old goes on.
+        """
+        while True:
+            await self._stale.wait()
+            self._stale = trio.Event()
+            if self._shutdown is None or self._shutdown.system.leaving.is_set():
+                continue
+            began = trio.current_time()
+            found = await trio.to_thread.run_sync(read)
+            if isinstance(found, Plan):
+                await self._take(found, began)
+            else:
+                self.lines.put(found.removeprefix(f"{BAD} ").rstrip("\n"), BAD, "reload.failed")
+                self._says_old_goes_on()
+
+    def _says_old_goes_on(self) -> None:
+        self.lines.say("பழைய நிரலே தொடர்ந்து ஓடுகிறது", "what runs goes on with the old code")
+
+    async def _take(self, plan: Plan, began: float) -> None:
+        assert self._shutdown is not None and self._replacer is not None and self._plan is not None
+        system, before = self._shutdown.system, {one.name: one for one in self._plan.services}
+        changed = [
+            one
+            for one in plan.services
+            if one != before.get(one.name)
+            or (one.name in plan.per_request) != (one.name in self._plan.per_request)
+        ]
+        gone = before.keys() - {one.name for one in plan.services}
+        kept = dict(before)
+        for one in changed:
+            try:
+                service = await self._replacer.replace(service_plan(one, plan))
+            except Refusal as refused:
+                self._tell_refusal(refused)
+                continue
+            kept[one.name] = one
+            self._set_log(service, plan)
+            took = round((trio.current_time() - began) * 1000)
+            self.lines.say(
+                f"{one.name}: புதிய நிரல் ஓடுகிறது ({took} ms)", f"{one.name}: the new code runs ({took} ms)"
+            )
+        for name in sorted(gone):
+            await self._replacer.remove(name)
+            del kept[name]
+            self.lines.say(f"{name}: நீக்கப்பட்டது", f"{name}: removed")
+        self._plan = self._with_new_log(system, plan)._replace(services=list(kept.values()))
+
+    def _with_new_log(self, system: System, plan: Plan) -> Plan:
+        """What can change while all runs is changed; of the rest it is told that it waits for a start."""
+        before = self._plan
+        assert before is not None
+        for service in system.services.values():
+            self._set_log(service, plan)
+        asks = {
+            "http": (before.http, plan.http),
+            "auth": (before.jwt, plan.jwt),
+            "channels": (before.channels, plan.channels),
+            "database": (before.resources.databases, plan.resources.databases),
+            "web": (before.resources.web, plan.resources.web),
+            "tracing": (before.resources.tracing, plan.resources.tracing),
+        }
+        waiting = [name for name, (old, new) in asks.items() if old != new]
+        if waiting:
+            names = ", ".join(waiting)
+            self.lines.say(
+                f"{names}: இவற்றின் மாற்றங்கள் மறுதொடக்கத்திலேயே நடப்புக்கு வரும்",
+                f"{names}: changes of these take effect when the process is started anew",
+                BAD,
+            )
+        return plan
+
+    def _tell_refusal(self, refused: Refusal) -> None:
+        problem = refused.problem
+        text = fault_text(problem) if isinstance(problem, Fault) else describe(problem)
+        self.lines.put(
+            f"{refused.service}: புதிய நிரல் தொடங்கவில்லை  (the new code did not start)\n{text}", BAD
+        )
+        self._says_old_goes_on()
+
     async def obey(self, signals: Signals) -> None:
         """Do what signals want."""
         while True:
             number = await signals.next()
             name = signal.Signals(number).name
             if number in signals.others:
-                self.lines.say(
-                    f"{name}: அமைப்புகளை மீண்டும் படிக்க இயலாது; மறுதொடக்கம் தேவை",
-                    f"{name}: the configuration is not read again while this runs; start it anew for that",
-                )
+                self.lines.say(f"{name}: அமைப்பு மீண்டும் படிக்கப்படுகிறது", f"{name}: reading everything again")
+                self.renew()
                 continue
             self._signals += 1
             if self._shutdown is None:
@@ -417,15 +510,33 @@ def _answers_requests(service: RunningService) -> bool:
     return service.as_whole or any(row.kind in ("route", "handler") for row in declared)
 
 
+def service_plan(one: Service, plan: Plan) -> ServicePlan:
+    """A service, made ready to run."""
+    image = Image(one.program)
+    return ServicePlan(
+        name=one.name,
+        image=image,
+        as_whole=is_whole(image),
+        prelude_per_request=one.name in plan.per_request,
+        settings=one.settings,
+    )
+
+
 def serve(
-    plan: Plan, announce: Announce, ready: Ready | None = None, leaves: Ready | None = None
+    plan: Plan,
+    announce: Announce,
+    ready: Ready | None = None,
+    leaves: Ready | None = None,
+    read: Read | None = None,
+    watch: Watch | None = None,
 ) -> int:
     """Run services until they are to end; answers the exit status. ``announce`` tells what has started,
-    ``ready`` is called when everything serves, and ``leaves`` when a program wants the process to end."""
+    ``ready`` is called when everything serves, and ``leaves`` when a program wants the process to end.
+    ``read`` reads everything again, in a thread, and ``watch`` waits for changes of files."""
     know_words_that_start_a_server()
     _allow_many_files()
     allow_deep_calls()
-    return trio.run(_serve, plan, announce, ready, leaves)
+    return trio.run(_serve, plan, announce, ready, leaves, read, watch)
 
 
 def _allow_many_files() -> None:
@@ -435,7 +546,14 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _serve(plan: Plan, announce: Announce, ready: Ready | None, leaves: Ready | None) -> int:
+async def _serve(
+    plan: Plan,
+    announce: Announce,
+    ready: Ready | None,
+    leaves: Ready | None,
+    read: Read | None,
+    watch: Watch | None,
+) -> int:
     has_people = sys.stderr.isatty()
     log = plan.resources.log
     lines = Lines(
@@ -454,6 +572,10 @@ async def _serve(plan: Plan, announce: Announce, ready: Ready | None, leaves: Re
             nursery.start_soon(lines.run)
             nursery.start_soon(process.obey, signals)
             nursery.start_soon(process.watch_the_end)
+            if read is not None:
+                nursery.start_soon(process.keep_new, read)
+            if watch is not None:
+                nursery.start_soon(watch, process.renew)
             await process.live(plan, system_ports(plan.resources), announce)
             await lines.flush()
             nursery.cancel_scope.cancel("the process has ended")

@@ -92,12 +92,12 @@ COMMANDS = (
         "up", "[config.yaml | FILE.qmz]",
         "அமைப்புக் கோப்பு குறிப்பிடும் சேவைகளை, அல்லது ஒரு நிரலை, சரிபார்த்துத் தொடங்கும்; Ctrl-C, SIGTERM அல்லது "
         "வெளியேறு வரும் வரை ஓடும்; பின் ஒழுங்காக நிறுத்தும். இரண்டாம் Ctrl-C ஓடுவதைத் துண்டிக்கும், மூன்றாவது உடனே "
-        "முடிக்கும். SIGHUP பல செயல்முறைகளை ஒவ்வொன்றாக மாற்றும். முடிவு நிலை: எல்லாம் ஒழுங்காக நின்றால் 0, வெளியேறு(n) "
-        "என்றால் n, எதையாவது துண்டிக்க நேர்ந்தால் 1.",
+        "முடிக்கும். SIGHUP எல்லாவற்றையும் மீண்டும் படித்து, ஓடுவதை நிறுத்தாமல் மாற்றும். முடிவு நிலை: எல்லாம் "
+        "ஒழுங்காக நின்றால் 0, வெளியேறு(n) என்றால் n, எதையாவது துண்டிக்க நேர்ந்தால் 1.",
         "checks and starts the services that the configuration names, or one program, and runs until "
         "Ctrl-C, SIGTERM or வெளியேறு; then everything stops in order. A second Ctrl-C cuts what still "
-        "runs, a third ends at once. SIGHUP replaces several processes one by one. Exit status: 0 when all "
-        "ended in order, n after வெளியேறு(n), 1 when something had to be cut.",
+        "runs, a third ends at once. SIGHUP reads everything again and lets it take the place of what "
+        "runs. Exit status: 0 when all ended in order, n after வெளியேறு(n), 1 when something had to be cut.",
         "etamil-actors up config.yaml", 0, 1,
         (
             Option("--bind", "கேட்கும் முகவரி; அமைப்புக் கோப்பில் உள்ளதை வெல்லும்: 127.0.0.1:8080, :8080, unix:PATH; "
@@ -107,6 +107,9 @@ COMMANDS = (
             Option("--processes", "ஒரே முகவரியில் இத்தனை செயல்முறைகள்; அமைப்புக் கோப்பில் உள்ளதை வெல்லும்",
                    "so many processes at the same addresses, in place of what the configuration says",
                    "N", -1),
+            Option("--watch", "கோப்புகளைக் கவனிக்கும்: சேமித்ததும் புதிய நிரல் ஓடும்; தவறு இருந்தால் பழையதே தொடரும்",
+                   "watches the files: when one is saved the new code runs; where it has errors the old goes "
+                   "on"),
             Option("--verbose", "எது தொடங்குகிறது, எது நிற்கிறது என்பதையும் சொல்லும்",
                    "tells of everything that starts and stops as well"),
         ),

@@ -57,9 +57,11 @@ class Server:
         certificate: Certificate | None = None,
         processes: int = 1,
         is_awaited: bool = True,
+        options: tuple[str, ...] = (),
         **http: Any,
     ) -> None:
-        """``program`` is the name of one of ours, or a text; ``http`` is that section of the configuration."""
+        """``program`` is the name of one of ours, or a text; ``options`` those of the command; ``http`` is that
+        section of the configuration."""
         text = program if "\n" in program else (PROGRAMS / program).read_text("utf-8")
         (folder / "life.qmz").write_text(text, "utf-8")
         (folder / "files").mkdir(exist_ok=True)
@@ -75,7 +77,7 @@ class Server:
         self._is_over = False
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "etamil_actors", "up", "config.yaml"],
+            [sys.executable, "-m", "etamil_actors", "up", *options, "config.yaml"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
             env={**kept, "HOME": str(folder), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY),
                  "PYTHONDONTWRITEBYTECODE": "1"},

@@ -46,6 +46,7 @@ from etamil_actors.edge.credentials import JwtSettings
 from etamil_actors.edge.settings import HttpSettings
 from etamil_actors.errors import BudgetSpent, Fault
 from etamil_actors.leases import LocalLease
+from etamil_actors.observe.admin import About, Facts, admin_spec
 from etamil_actors.observe.lines import BAD, NOTE, Lines
 from etamil_actors.ports.web import WebSettings
 from etamil_actors.resource_settings import ResourceSettings
@@ -101,6 +102,8 @@ class Plan(NamedTuple):
     child: int | None = None
     """The number of this process, when it is one of several that serve the same."""
     resources: ResourceSettings = ResourceSettings()
+    config: str = ""
+    """The file that says all this, whole."""
     lease: str = ""
     """The file whose lock tells which of several processes runs what may run once only."""
 
@@ -283,7 +286,16 @@ class Process:
             others.append(ActorSpec(name="lease", make=lambda: UnderLease(system, plan.lease)))
         edge = self._open_edge(system, plan)
         self._replacer = Replacer(system, self.edge.replace if self.edge is not None else None)
-        return [*others, *self._replacer.specs(), *edge]
+        return [*others, *self._replacer.specs(), *edge, self._open_admin(system, plan)]
+
+    def _open_admin(self, system: System, plan: Plan) -> Spec:
+        about = About(
+            plan.title,
+            plan.config,
+            urls=lambda: self.edge.urls if self.edge is not None else [],
+            numbers=lambda: self.edge.numbers() if self.edge is not None else {},
+        )
+        return admin_spec(lambda: Facts(system, about), plan.config, self.lines.say)
 
     def _watch(self, system: System, plan: Plan) -> None:
         """Who logs what. Raises: Fault ``config``."""

@@ -87,6 +87,8 @@ class Command:
         self.leaves_rest = leaves_rest
 
 
+JSON = Option("--json", "JSON ஆக அச்சிடும்", "prints JSON")
+
 COMMANDS = (
     Command(
         "up", "[config.yaml | FILE.qmz]",
@@ -131,6 +133,47 @@ COMMANDS = (
                    "neither reads nor writes the compiled form"),
         ),
         leaves_rest=True,
+    ),
+    Command(
+        "ps", "[config.yaml | FILE.qmz | PID]",
+        "ஓடும் செயல்முறைகளையும், ஒன்றின் செயலி மரத்தையும் காட்டும்: நிலை, மறுதொடக்கங்கள், காத்திருப்பவை.",
+        "shows what runs, and the tree of actors of one process: states, restarts, what waits.",
+        "etamil-actors ps config.yaml", 0, 1, (JSON,),
+    ),
+    Command(
+        "top", "[config.yaml | FILE.qmz | PID]",
+        "ஓடும் ஒரு செயல்முறையை மீண்டும் மீண்டும் காட்டும்: வேகம், காத்திருப்பு; Ctrl-C முடிக்கும்.",
+        "shows a running process again and again: rates, what waits; Ctrl-C ends it.",
+        "etamil-actors top --seconds 2", 0, 1,
+        (
+            Option("--seconds", "எத்தனை நொடிக்கு ஒருமுறை (இயல்பு: 1)", "how often, in seconds (default: 1)",
+                   "N", 1),
+        ),
+    ),
+    Command(
+        "jobs", "[config.yaml | FILE.qmz | PID]",
+        "ஓடும் ஒரு செயல்முறையின் பணிகளைப் பட்டியலிடும்: எப்போது, நிலை, எந்த வரியில்.",
+        "lists the jobs of a running process: when, how they are, at which line.",
+        "etamil-actors jobs", 0, 1, (JSON,),
+    ),
+    Command(
+        "channels", "[config.yaml | FILE.qmz | PID]",
+        "ஓடும் ஒரு செயல்முறையின் சேனல்களையும் அவற்றில் காத்திருப்பவற்றையும் பட்டியலிடும்.",
+        "lists the channels of a running process and what waits in them.",
+        "etamil-actors channels", 0, 1, (JSON,),
+    ),
+    Command(
+        "dead", "[list | requeue ID … | drop ID …]",
+        "யாரும் கையாளாத செய்திகளையும் தோற்ற ஒருமுறைப் பணிகளையும் பட்டியலிடும், மீண்டும் அனுப்பும் (requeue), அல்லது "
+        "நீக்கும் (drop); ID இடத்தில் all என்றால் எல்லாவற்றையும்.",
+        "lists messages that nobody handled and one-time jobs that failed, sends them again (requeue) or "
+        "throws them away (drop); all in place of ID means all of them.",
+        "etamil-actors dead requeue memory:1", 0, -1,
+        (
+            JSON,
+            Option("--of", "எந்தச் செயல்முறை: config.yaml, FILE.qmz அல்லது PID",
+                   "of which process: config.yaml, FILE.qmz or PID", "WHICH", is_text=True),
+        ),
     ),
     Command(
         "check", "FILE …",

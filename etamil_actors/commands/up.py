@@ -142,7 +142,9 @@ def serve_here(
     child = parent.number if parent is not None else None
 
     def plan_of(setup: Setup, programs: Sequence[Program]) -> Plan:
-        return make_plan(setup, programs, journal, is_verbose=is_verbose, child=child, lease=lease)
+        return make_plan(
+            setup, programs, journal, config, is_verbose=is_verbose, child=child, lease=lease
+        )
 
     plan = plan_of(setup, programs)
     files = {"": watched(config, programs)}
@@ -179,6 +181,7 @@ def make_plan(
     setup: Setup,
     programs: Sequence[Program],
     journal: str,
+    config: str,
     *,
     is_verbose: bool,
     child: int | None,
@@ -203,6 +206,7 @@ def make_plan(
         per_request=frozenset(names[place] for place in setup.per_request),
         resources=setup.resources,
         child=child,
+        config=os.path.realpath(config),
         lease=lease,
     )
 

@@ -174,6 +174,16 @@ class Edge:
         """Where people find what is served."""
         return [url for place in self.places for url in place.urls]
 
+    def numbers(self) -> dict[str, float]:
+        """What people look at first."""
+        self._count_connections()
+        routes = (route for service in generations(self.system) for route in service.routes)
+        return {
+            "requests": sum(route.answered for route in routes),
+            "in flight": self.metrics.in_flight,
+            "connections": self.metrics.connections_open,
+        }
+
     # ── where ────────────────────────────────────────────────────────────────────────────────────
 
     def bind(self) -> None:

@@ -24,7 +24,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -36,6 +36,7 @@ from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.errors import StartError, TooManyRestartsError, describe
 from etamil_actors.actors.events import EventStream
 from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.replacing import Refusal, Replacer
 from etamil_actors.actors.programs.routes import is_whole
 from etamil_actors.actors.programs.shutdown import Shutdown
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
@@ -45,6 +46,7 @@ from etamil_actors.edge.addresses import AddressError
 from etamil_actors.edge.settings import HttpSettings
 from etamil_actors.errors import BudgetSpent, Fault
 from etamil_actors.leases import LocalLease
+from etamil_actors.observe.admin import About, Facts, admin_spec
 from etamil_actors.observe.lines import BAD, NOTE, Lines
 from etamil_actors.ports.auth import AuthSettings
 from etamil_actors.ports.web import WebSettings
@@ -105,6 +107,8 @@ class Plan(NamedTuple):
     child: int | None = None
     """The number of this process, when it is one of several that serve the same."""
     resources: ResourceSettings = ResourceSettings()
+    config: str = ""
+    """The file that says all this, whole."""
     lease: str = ""
     """The file whose lock tells which of several processes runs what may run once only."""
 
@@ -113,6 +117,12 @@ Announce = Callable[[System, Sequence[str], Callable[[str], object]], None]
 """Is told what has started, the URLs at which it is served, and where the text goes that people read."""
 
 Ready = Callable[[], None]
+
+Read = Callable[[], Plan | str]
+"""Reads everything again: what is to be served now, or what is wrong with it, for people."""
+
+Watch = Callable[[Callable[[], None]], Awaitable[None]]
+"""Calls this whenever a file of a service has changed, until it is cancelled."""
 
 
 def know_words_that_start_a_server() -> None:
@@ -233,21 +243,17 @@ class Process:
         self._shutdown: Shutdown | None = None
         self._is_taken_down = trio.Event()
         self._signals = 0
+        self._plan: Plan | None = None
+        self._coming: Plan | None = None
+        """What is about to take its place."""
+        self._replacer: Replacer | None = None
+        self._stale = trio.Event()
+        """Set when everything is to be read again."""
 
     async def live(self, plan: Plan, ports: Ports, announce: Announce) -> None:
         """Run everything until it is to end, and take it down."""
-        plans = []
-        for one in plan.services:
-            image = Image(one.program)
-            plans.append(
-                ServicePlan(
-                    name=one.name,
-                    image=image,
-                    as_whole=is_whole(image),
-                    prelude_per_request=one.name in plan.per_request,
-                    settings=one.settings,
-                )
-            )
+        self._plan = plan
+        plans = [service_plan(one, plan) for one in plan.services]
         self.events.listen(self.lines.hear, messages=False)
         try:
             with self._start:
@@ -286,11 +292,23 @@ class Process:
         if plan.lease:
             system.is_first = trio.Event()
             others.append(ActorSpec(name="lease", make=lambda: UnderLease(system, plan.lease)))
-        return [*others, *self._open_edge(system, plan)]
+        edge = self._open_edge(system, plan)
+        swap = self.edge.replace if self.edge is not None else None
+        self._replacer = Replacer(system, swap, lambda service: self._set_log(service, self._coming or plan))
+        return [*others, *self._replacer.specs(), *edge, self._open_admin(system, plan)]
+
+    def _open_admin(self, system: System, plan: Plan) -> Spec:
+        about = About(
+            plan.title,
+            plan.config,
+            urls=lambda: self.edge.urls if self.edge is not None else [],
+            numbers=lambda: self.edge.numbers() if self.edge is not None else {},
+        )
+        return admin_spec(lambda: Facts(system, about), plan.config, self.lines.say)
 
     def _watch(self, system: System, plan: Plan) -> None:
         """Who logs what. Raises: Fault ``config``."""
-        log, secrets = plan.resources.log, Secrets(plan.resources.log.mask)
+        log = plan.resources.log
         for name in log.levels:
             if name not in system.services:
                 names = ", ".join(system.services)
@@ -299,9 +317,8 @@ class Process:
                     problem_ta=f"log.levels: ‘{name}’ என்ற சேவை இல்லை; உள்ளவை: {names}",
                     problem_en=f"log.levels: there is no service ‘{name}’; there is {names}",
                 )
-        for name, service in system.services.items():
-            level = "debug" if plan.verbose else log.levels.get(name, log.level)
-            service.least_logged, service.secrets = RANKS[level], secrets
+        for service in system.services.values():
+            self._set_log(service, plan)
         system.choose_log = partial(self._choose_log, plan)
         if plan.resources.tracing is not None:
             from etamil_actors.resources.telemetry.otlp import open_tracer
@@ -316,6 +333,12 @@ class Process:
             service.least_logged = RANKS[level]
         if form is not None and "format" not in log.said:
             self.lines.write_as(json=is_json(form, sys.stderr.isatty()))
+
+    @staticmethod
+    def _set_log(service: RunningService, plan: Plan) -> None:
+        log = plan.resources.log
+        level = "debug" if plan.verbose else log.levels.get(service.name, log.level)
+        service.least_logged, service.secrets = RANKS[level], Secrets(log.mask)
 
     def _open_edge(self, system: System, plan: Plan) -> Sequence[Spec]:
         if not plan.http.bind and not any(map(_answers_requests, system.services.values())):
@@ -397,16 +420,103 @@ class Process:
         if shutdown.is_clean:
             lines.say("எல்லாம் ஒழுங்காக நின்றது", "everything has stopped in order")
 
+    # ── new code, new configuration ──────────────────────────────────────────────────────────────
+
+    def renew(self) -> None:
+        """Read everything again, soon."""
+        self._stale.set()
+
+    async def keep_new(self, read: Read) -> None:
+        """Whenever it is wanted, read everything again, and let what has changed take the place of what runs.
+
+        What does not start changes nothing: it is told, and the old goes on.
+        """
+        while True:
+            await self._stale.wait()
+            self._stale = trio.Event()
+            if self._shutdown is None or self._shutdown.system.leaving.is_set():
+                continue
+            began = trio.current_time()
+            found = await trio.to_thread.run_sync(read)
+            if isinstance(found, Plan):
+                await self._take(found, began)
+            else:
+                self.lines.put(found.removeprefix(f"{BAD} ").rstrip("\n"), BAD, "reload.failed")
+                self._says_old_goes_on()
+
+    def _says_old_goes_on(self) -> None:
+        self.lines.say("பழைய நிரலே தொடர்ந்து ஓடுகிறது", "what runs goes on with the old code")
+
+    async def _take(self, plan: Plan, began: float) -> None:
+        assert self._shutdown is not None and self._replacer is not None and self._plan is not None
+        system, before = self._shutdown.system, {one.name: one for one in self._plan.services}
+        changed = [
+            one
+            for one in plan.services
+            if one != before.get(one.name)
+            or (one.name in plan.per_request) != (one.name in self._plan.per_request)
+        ]
+        gone = before.keys() - {one.name for one in plan.services}
+        kept = dict(before)
+        self._coming = plan
+        for one in changed:
+            try:
+                await self._replacer.replace(service_plan(one, plan))
+            except Refusal as refused:
+                self._tell_refusal(refused)
+                continue
+            kept[one.name] = one
+            took = round((trio.current_time() - began) * 1000)
+            self.lines.say(
+                f"{one.name}: புதிய நிரல் ஓடுகிறது ({took} ms)", f"{one.name}: the new code runs ({took} ms)"
+            )
+        for name in sorted(gone):
+            await self._replacer.remove(name)
+            del kept[name]
+            self.lines.say(f"{name}: நீக்கப்பட்டது", f"{name}: removed")
+        self._plan = self._with_new_log(system, plan)._replace(services=list(kept.values()))
+
+    def _with_new_log(self, system: System, plan: Plan) -> Plan:
+        """What can change while all runs is changed; of the rest it is told that it waits for a start."""
+        before = self._plan
+        assert before is not None
+        if before.resources.log != plan.resources.log:
+            for service in system.services.values():
+                self._set_log(service, plan)
+        asks = {
+            "http": (before.http, plan.http),
+            "auth": (before.auth, plan.auth),
+            "channels": (before.channels, plan.channels),
+            "database": (before.resources.databases, plan.resources.databases),
+            "web": (before.resources.web, plan.resources.web),
+            "tracing": (before.resources.tracing, plan.resources.tracing),
+        }
+        waiting = [name for name, (old, new) in asks.items() if old != new]
+        if waiting:
+            names = ", ".join(waiting)
+            self.lines.say(
+                f"{names}: இவற்றின் மாற்றங்கள் மறுதொடக்கத்திலேயே நடப்புக்கு வரும்",
+                f"{names}: changes of these take effect when the process is started anew",
+                BAD,
+            )
+        return plan
+
+    def _tell_refusal(self, refused: Refusal) -> None:
+        problem = refused.problem
+        text = fault_text(problem) if isinstance(problem, Fault) else describe(problem)
+        self.lines.put(
+            f"{refused.service}: புதிய நிரல் தொடங்கவில்லை  (the new code did not start)\n{text}", BAD
+        )
+        self._says_old_goes_on()
+
     async def obey(self, signals: Signals) -> None:
         """Do what signals want."""
         while True:
             number = await signals.next()
             name = signal.Signals(number).name
             if number in signals.others:
-                self.lines.say(
-                    f"{name}: அமைப்புகளை மீண்டும் படிக்க இயலாது; மறுதொடக்கம் தேவை",
-                    f"{name}: the configuration is not read again while this runs; start it anew for that",
-                )
+                self.lines.say(f"{name}: அமைப்பு மீண்டும் படிக்கப்படுகிறது", f"{name}: reading everything again")
+                self.renew()
                 continue
             self._signals += 1
             if self._shutdown is None:
@@ -465,15 +575,33 @@ def _answers_requests(service: RunningService) -> bool:
     return service.as_whole or any(row.kind in ("route", "handler") for row in declared)
 
 
+def service_plan(one: Service, plan: Plan) -> ServicePlan:
+    """A service, made ready to run."""
+    image = Image(one.program)
+    return ServicePlan(
+        name=one.name,
+        image=image,
+        as_whole=is_whole(image),
+        prelude_per_request=one.name in plan.per_request,
+        settings=one.settings,
+    )
+
+
 def serve(
-    plan: Plan, announce: Announce, ready: Ready | None = None, leaves: Ready | None = None
+    plan: Plan,
+    announce: Announce,
+    ready: Ready | None = None,
+    leaves: Ready | None = None,
+    read: Read | None = None,
+    watch: Watch | None = None,
 ) -> int:
     """Run services until they are to end; answers the exit status. ``announce`` tells what has started,
-    ``ready`` is called when everything serves, and ``leaves`` when a program wants the process to end."""
+    ``ready`` is called when everything serves, and ``leaves`` when a program wants the process to end.
+    ``read`` reads everything again, in a thread, and ``watch`` waits for changes of files."""
     know_words_that_start_a_server()
     _allow_many_files()
     allow_deep_calls()
-    return trio.run(_serve, plan, announce, ready, leaves)
+    return trio.run(_serve, plan, announce, ready, leaves, read, watch)
 
 
 def _allow_many_files() -> None:
@@ -483,7 +611,14 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _serve(plan: Plan, announce: Announce, ready: Ready | None, leaves: Ready | None) -> int:
+async def _serve(
+    plan: Plan,
+    announce: Announce,
+    ready: Ready | None,
+    leaves: Ready | None,
+    read: Read | None,
+    watch: Watch | None,
+) -> int:
     has_people = sys.stderr.isatty()
     log = plan.resources.log
     lines = Lines(
@@ -502,6 +637,10 @@ async def _serve(plan: Plan, announce: Announce, ready: Ready | None, leaves: Re
             nursery.start_soon(lines.run)
             nursery.start_soon(process.obey, signals)
             nursery.start_soon(process.watch_the_end)
+            if read is not None:
+                nursery.start_soon(process.keep_new, read)
+            if watch is not None:
+                nursery.start_soon(watch, process.renew)
             await process.live(plan, system_ports(plan.resources), announce)
             await lines.flush()
             nursery.cancel_scope.cancel("the process has ended")

@@ -87,17 +87,19 @@ class Command:
         self.leaves_rest = leaves_rest
 
 
+JSON = Option("--json", "JSON ஆக அச்சிடும்", "prints JSON")
+
 COMMANDS = (
     Command(
         "up", "[config.yaml | FILE.qmz]",
         "அமைப்புக் கோப்பு குறிப்பிடும் சேவைகளை, அல்லது ஒரு நிரலை, சரிபார்த்துத் தொடங்கும்; Ctrl-C, SIGTERM அல்லது "
         "வெளியேறு வரும் வரை ஓடும்; பின் ஒழுங்காக நிறுத்தும். இரண்டாம் Ctrl-C ஓடுவதைத் துண்டிக்கும், மூன்றாவது உடனே "
-        "முடிக்கும். SIGHUP பல செயல்முறைகளை ஒவ்வொன்றாக மாற்றும். முடிவு நிலை: எல்லாம் ஒழுங்காக நின்றால் 0, வெளியேறு(n) "
-        "என்றால் n, எதையாவது துண்டிக்க நேர்ந்தால் 1.",
+        "முடிக்கும். SIGHUP எல்லாவற்றையும் மீண்டும் படித்து, ஓடுவதை நிறுத்தாமல் மாற்றும். முடிவு நிலை: எல்லாம் "
+        "ஒழுங்காக நின்றால் 0, வெளியேறு(n) என்றால் n, எதையாவது துண்டிக்க நேர்ந்தால் 1.",
         "checks and starts the services that the configuration names, or one program, and runs until "
         "Ctrl-C, SIGTERM or வெளியேறு; then everything stops in order. A second Ctrl-C cuts what still "
-        "runs, a third ends at once. SIGHUP replaces several processes one by one. Exit status: 0 when all "
-        "ended in order, n after வெளியேறு(n), 1 when something had to be cut.",
+        "runs, a third ends at once. SIGHUP reads everything again and lets it take the place of what "
+        "runs. Exit status: 0 when all ended in order, n after வெளியேறு(n), 1 when something had to be cut.",
         "etamil-actors up config.yaml", 0, 1,
         (
             Option("--bind", "கேட்கும் முகவரி; அமைப்புக் கோப்பில் உள்ளதை வெல்லும்: 127.0.0.1:8080, :8080, unix:PATH; "
@@ -107,6 +109,9 @@ COMMANDS = (
             Option("--processes", "ஒரே முகவரியில் இத்தனை செயல்முறைகள்; அமைப்புக் கோப்பில் உள்ளதை வெல்லும்",
                    "so many processes at the same addresses, in place of what the configuration says",
                    "N", -1),
+            Option("--watch", "கோப்புகளைக் கவனிக்கும்: சேமித்ததும் புதிய நிரல் ஓடும்; தவறு இருந்தால் பழையதே தொடரும்",
+                   "watches the files: when one is saved the new code runs; where it has errors the old goes "
+                   "on"),
             Option("--verbose", "எது தொடங்குகிறது, எது நிற்கிறது என்பதையும் சொல்லும்",
                    "tells of everything that starts and stops as well"),
         ),
@@ -128,6 +133,47 @@ COMMANDS = (
                    "neither reads nor writes the compiled form"),
         ),
         leaves_rest=True,
+    ),
+    Command(
+        "ps", "[config.yaml | FILE.qmz | PID]",
+        "ஓடும் செயல்முறைகளையும், ஒன்றின் செயலி மரத்தையும் காட்டும்: நிலை, மறுதொடக்கங்கள், காத்திருப்பவை.",
+        "shows what runs, and the tree of actors of one process: states, restarts, what waits.",
+        "etamil-actors ps config.yaml", 0, 1, (JSON,),
+    ),
+    Command(
+        "top", "[config.yaml | FILE.qmz | PID]",
+        "ஓடும் ஒரு செயல்முறையை மீண்டும் மீண்டும் காட்டும்: வேகம், காத்திருப்பு; Ctrl-C முடிக்கும்.",
+        "shows a running process again and again: rates, what waits; Ctrl-C ends it.",
+        "etamil-actors top --seconds 2", 0, 1,
+        (
+            Option("--seconds", "எத்தனை நொடிக்கு ஒருமுறை (இயல்பு: 1)", "how often, in seconds (default: 1)",
+                   "N", 1),
+        ),
+    ),
+    Command(
+        "jobs", "[config.yaml | FILE.qmz | PID]",
+        "ஓடும் ஒரு செயல்முறையின் பணிகளைப் பட்டியலிடும்: எப்போது, நிலை, எந்த வரியில்.",
+        "lists the jobs of a running process: when, how they are, at which line.",
+        "etamil-actors jobs", 0, 1, (JSON,),
+    ),
+    Command(
+        "channels", "[config.yaml | FILE.qmz | PID]",
+        "ஓடும் ஒரு செயல்முறையின் சேனல்களையும் அவற்றில் காத்திருப்பவற்றையும் பட்டியலிடும்.",
+        "lists the channels of a running process and what waits in them.",
+        "etamil-actors channels", 0, 1, (JSON,),
+    ),
+    Command(
+        "dead", "[list | requeue ID … | drop ID …]",
+        "யாரும் கையாளாத செய்திகளையும் தோற்ற ஒருமுறைப் பணிகளையும் பட்டியலிடும், மீண்டும் அனுப்பும் (requeue), அல்லது "
+        "நீக்கும் (drop); ID இடத்தில் all என்றால் எல்லாவற்றையும்.",
+        "lists messages that nobody handled and one-time jobs that failed, sends them again (requeue) or "
+        "throws them away (drop); all in place of ID means all of them.",
+        "etamil-actors dead requeue memory:1", 0, -1,
+        (
+            JSON,
+            Option("--of", "எந்தச் செயல்முறை: config.yaml, FILE.qmz அல்லது PID",
+                   "of which process: config.yaml, FILE.qmz or PID", "WHICH", is_text=True),
+        ),
     ),
     Command(
         "check", "FILE …",

@@ -326,11 +326,12 @@ def test_a_block_at_the_end_that_fails_is_told_and_the_others_run(start: Start) 
     assert "division by zero" in child.said
 
 
-def test_hanging_up_changes_nothing(start: Start) -> None:
+def test_hanging_up_reads_everything_again(start: Start, tmp_path: Path) -> None:
     child = start("up", 'அச்சு "வணக்கம்";\n')
     child.says("service(s) started")
+    (tmp_path / "a.qmz").write_text('அச்சு "மீண்டும் வணக்கம்";\n', encoding="utf-8")
     child.gets(signal.SIGHUP)
-    child.says("SIGHUP: the configuration is not read again")
+    child.says("a: the new code runs")
     child.gets(signal.SIGTERM)
     assert child.ends() == 0
 

@@ -13,6 +13,8 @@ from etamil_actors.commands.files import complain_of_file, programs_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from etamil_actors.cli import Given
     from etamil_actors.language.problems import Problem
     from etamil_actors.language.program import ChannelRow, Program
@@ -50,13 +52,16 @@ def main(given: Given) -> int:
     return 1 if mistakes else 0
 
 
-def show(problems: list[Problem], sources: SourceMap) -> None:
-    """Print problems on standard error as people read them."""
+def show(
+    problems: list[Problem], sources: SourceMap, write: Callable[[str], object] | None = None
+) -> None:
+    """Print problems as people read them, on standard error if nothing else is said."""
     from etamil_actors.language.problems import render
 
+    write = write or sys.stderr.write
     for problem in problems:
         mark = "✗" if problem.severity == "error" else "⚠"
-        sys.stderr.write(f"{mark} {render(problem, sources).rstrip()}\n")
+        write(f"{mark} {render(problem, sources).rstrip()}\n")
 
 
 def show_promises(program: Program) -> None:

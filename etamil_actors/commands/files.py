@@ -39,7 +39,12 @@ def _walk(folder: str) -> Iterable[str]:
 
 def complain_of_file(error: OSError, path: str, tamil: str, english: str) -> None:
     """Say that something could not be done with a file, and why, in words that a program sees too."""
+    complain(*told_of_file(error, path, tamil, english))
+
+
+def told_of_file(error: OSError, path: str, tamil: str, english: str) -> tuple[str, str]:
+    """The same, in both languages."""
     from etamil_actors.vm.builtins.files import words_of
 
     why_tamil, why_english = words_of(error)
-    complain(f"‘{path}’ {tamil}: {why_tamil}", f"cannot {english} ‘{path}’: {why_english}")
+    return f"‘{path}’ {tamil}: {why_tamil}", f"cannot {english} ‘{path}’: {why_english}"

@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from etamil_actors.commands import Usage, complain, remark
 from etamil_actors.commands.check import show
-from etamil_actors.commands.files import SUFFIX, complain_of_file
+from etamil_actors.commands.files import SUFFIX, complain_of_file, told_of_file
 from etamil_actors.configuration import MOST_PROCESSES, Setup, complain_of_sockets, read_setup
 from etamil_actors.configuration_table import ConfigError
 from etamil_actors.edge.addresses import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from etamil_actors.actors.programs.jobs import JobPlan
     from etamil_actors.actors.programs.service import RunningService
     from etamil_actors.actors.programs.system import System
+    from etamil_actors.app import Plan
     from etamil_actors.cli import Given
     from etamil_actors.language.program import Program
 
@@ -43,6 +45,11 @@ DEFAULT = "config.yaml"
 
 SHOWN = 20
 """So many agents or channels are listed by name at the start."""
+
+UNREADABLE = "கோப்பைப் படிக்க முடியவில்லை", "read"
+
+LOOK_AGAIN = 500
+"""After so many milliseconds it is looked whether there are other folders to watch."""
 
 LOOK_SECONDS = 0.05
 """How often a process looks whether the one that it replaces has let go of the journal."""
@@ -55,17 +62,29 @@ def main(given: Given) -> int:
     try:
         setup = given_setup(path, given)
     except OSError as error:
-        complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
+        complain_of_file(error, path, *UNREADABLE)
         return 1
     except ConfigError as wrong:
         _complain_of(wrong)
         return 1
     journal = os.path.join(os.path.dirname(path), JOURNAL)
+    is_watching = bool(given.options["watch"])
+    if is_watching and setup.processes > 1:
+        remark("--watch உடன் ஒரு செயல்முறை மட்டும்", "with --watch there is one process")
+        setup = setup._replace(processes=1)
     if parent is None:
         warn_of_journals(journal, setup.processes)
         if setup.processes > 1:
             return keep_processes(setup, path, given)
-    return serve_here(setup, journal, parent, is_verbose=bool(given.options["verbose"]))
+    return serve_here(
+        setup,
+        journal,
+        parent,
+        path,
+        partial(given_setup, path, given),
+        is_verbose=bool(given.options["verbose"]),
+        is_watching=is_watching,
+    )
 
 
 def given_setup(path: str, given: Given) -> Setup:
@@ -95,12 +114,21 @@ def given_setup(path: str, given: Given) -> Setup:
     return setup
 
 
-def serve_here(setup: Setup, journal: str, parent: ChildEnd | None, *, is_verbose: bool) -> int:
-    """Serve in this process."""
+def serve_here(
+    setup: Setup,
+    journal: str,
+    parent: ChildEnd | None,
+    config: str,
+    read: Callable[[], Setup],
+    *,
+    is_verbose: bool,
+    is_watching: bool,
+) -> int:
+    """Serve in this process. ``read`` reads the configuration again."""
     programs = sound_programs(setup.services)
     if programs is None:
         return 1
-    from etamil_actors.app import Plan, Service, serve
+    from etamil_actors.app import serve
 
     lease = f"{journal}-lease" if parent is not None else ""
     if parent is not None:
@@ -110,13 +138,64 @@ def serve_here(setup: Setup, journal: str, parent: ChildEnd | None, *, is_verbos
         if not setup.http.session.secret:  # a session begun in one process goes on in another
             session = replace(setup.http.session, secret=parent.text)
             setup = setup._replace(http=replace(setup.http, session=session))
+    sys.stderr.flush()
+    child = parent.number if parent is not None else None
+
+    def plan_of(setup: Setup, programs: Sequence[Program]) -> Plan:
+        return make_plan(
+            setup, programs, journal, config, is_verbose=is_verbose, child=child, lease=lease
+        )
+
+    plan = plan_of(setup, programs)
+    files = {"": watched(config, programs)}
+
+    def read_again() -> Plan | str:
+        try:
+            now = read()
+        except OSError as error:
+            tamil, english = told_of_file(error, config, *UNREADABLE)
+            return f"{tamil}  ({english})"
+        except ConfigError as wrong:
+            return _told_of(wrong)
+        if not now.http.session.secret:
+            session = replace(now.http.session, secret=setup.http.session.secret)
+            now = now._replace(http=replace(now.http, session=session))
+        told: list[str] = []
+        sound = sound_programs(now.services, told.append)
+        if sound is None:
+            return "".join(told)
+        files[""] = watched(config, sound)
+        return plan_of(now, sound)
+
+    def told(system: System, urls: Sequence[str], write: Callable[[str], object]) -> None:
+        if parent is None or parent.number == 1:  # the others serve the same
+            write(announcement(setup.name, system, urls, is_open=_is_open(setup, system)))
+
+    if parent is None:
+        watch = partial(_watch, lambda: files[""]) if is_watching else None
+        return serve(plan, told, read=read_again, watch=watch)
+    return serve(plan, told, parent.serves, parent.leaves)
+
+
+def make_plan(
+    setup: Setup,
+    programs: Sequence[Program],
+    journal: str,
+    config: str,
+    *,
+    is_verbose: bool,
+    child: int | None,
+    lease: str,
+) -> Plan:
+    """What a process is to serve, from its configuration and the compiled programs."""
+    from etamil_actors.app import Plan, Service
+
     names = names_of(setup.services)
     services = [
         Service(name, program, setup.resources.services.get(path, {}))
         for name, program, path in zip(names, programs, setup.services, strict=True)
     ]
-    sys.stderr.flush()
-    plan = Plan(
+    return Plan(
         setup.name,
         services,
         journal,
@@ -126,21 +205,52 @@ def serve_here(setup: Setup, journal: str, parent: ChildEnd | None, *, is_verbos
         auth=setup.auth,
         per_request=frozenset(names[place] for place in setup.per_request),
         resources=setup.resources,
-        child=parent.number if parent is not None else None,
+        child=child,
+        config=os.path.realpath(config),
         lease=lease,
     )
 
-    def told(system: System, urls: Sequence[str], write: Callable[[str], object]) -> None:
-        if parent is None or parent.number == 1:  # the others serve the same
-            write(announcement(setup.name, system, urls, is_open=_is_open(setup, system)))
-
-    if parent is None:
-        return serve(plan, told)
-    return serve(plan, told, parent.serves, parent.leaves)
-
 
 def _complain_of(wrong: ConfigError) -> None:
-    sys.stderr.write(f"✗ {wrong.place}: {wrong.tamil}  ({wrong.place}: {wrong.english})\n")
+    sys.stderr.write(f"✗ {_told_of(wrong)}\n")
+
+
+def _told_of(wrong: ConfigError) -> str:
+    return f"{wrong.place}: {wrong.tamil}  ({wrong.place}: {wrong.english})"
+
+
+# ---- files that change ----------------------------------------------------------------
+
+
+def watched(config: str, programs: Iterable[Program]) -> frozenset[str]:
+    """Every file whose change changes what is served."""
+    return _real([config, *(file for program in programs for file in program.files)])
+
+
+def _real(files: Iterable[str]) -> frozenset[str]:
+    return frozenset(os.path.realpath(file) for file in files)
+
+
+def _folders_of(files: Iterable[str]) -> set[str]:
+    return {folder for file in files if os.path.isdir(folder := os.path.dirname(file))}
+
+
+async def _watch(files: Callable[[], frozenset[str]], changed: Callable[[], None]) -> None:
+    """Tell whenever one of these files has changed. Their folders are looked at, as editors replace files."""
+    from watchfiles import awatch
+
+    while True:
+        folders = _folders_of(files())
+        looking = awatch(
+            *folders, step=20, debounce=100, recursive=False, rust_timeout=LOOK_AGAIN, yield_on_timeout=True
+        )
+        async for changes in looking:
+            if any(file.endswith(SUFFIX) for _, file in changes) or not files().isdisjoint(
+                _real(file for _, file in changes)
+            ):
+                changed()
+            if _folders_of(files()) != folders:  # a module of another folder has come
+                break
 
 
 # ---- several processes ----------------------------------------------------------------
@@ -173,7 +283,7 @@ def _may_roll(setup: Setup, path: str, given: Given) -> bool:
     try:
         now = given_setup(path, given)
     except OSError as error:
-        complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
+        complain_of_file(error, path, *UNREADABLE)
         return False
     except ConfigError as wrong:
         _complain_of(wrong)
@@ -251,8 +361,11 @@ def _held_by(path: str) -> int:
 # ---- the programs ---------------------------------------------------------------------
 
 
-def sound_programs(paths: Iterable[str]) -> list[Program] | None:
-    """The compiled programs; None when one of them has errors. Whatever is wrong is shown."""
+def sound_programs(
+    paths: Iterable[str], write: Callable[[str], object] | None = None
+) -> list[Program] | None:
+    """The compiled programs; None when one of them has errors. Whatever is wrong is written, if nothing
+    else is said on standard error."""
     from etamil_actors.script import load_program
 
     programs: list[Program] = []
@@ -261,10 +374,11 @@ def sound_programs(paths: Iterable[str]) -> list[Program] | None:
         try:
             problems, sources, program = load_program(path)
         except OSError as error:
-            complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
+            tamil, english = told_of_file(error, path, *UNREADABLE)
+            (write or sys.stderr.write)(f"✗ {tamil}  ({english})\n")
             is_sound = False
             continue
-        show(problems, sources)
+        show(problems, sources, write)
         if program is None:
             is_sound = False
         else:

@@ -25,7 +25,7 @@ One that stops is fine: it does for good, or because a sibling is down, and then
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 from unicodedata import normalize
 
@@ -88,16 +88,23 @@ class Health:
     """See the top of the file."""
 
     def __init__(
-        self, tree: Tree, services: Iterable[str], *, is_leaving: Callable[[], bool] = lambda: False
+        self,
+        tree: Tree,
+        services: Iterable[str],
+        *,
+        places: Mapping[str, str] | None = None,
+        is_leaving: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``services`` are the names of branches below the root; ``is_leaving`` says that the process is
-        about to end. It listens to the tree's events until it is closed.
+        """``services`` are the names of branches below the root, and ``places`` where they are instead;
+        ``is_leaving`` says that the process is about to end. It listens to the tree's
+        events until it is closed.
         """
         self.is_draining = False
         """Set by the first step of the end: no more requests shall be sent here."""
         self._tree = tree
         self._is_leaving = is_leaving
-        self._services = {name: _Service(normalize("NFC", f"/root/{name}")) for name in services}
+        at = {name: f"/root/{name}" for name in services} | dict(places or {})
+        self._services = {name: _Service(normalize("NFC", path)) for name, path in at.items()}
         self._by_path = {service.path[len("/root/") :]: service for service in self._services.values()}
         self._checks: dict[str, Check] = {}
         self._encode: Callable[[Any], bytes] | None = None
@@ -145,8 +152,10 @@ class Health:
             service.has_started = True
 
     def _service_of(self, path: str) -> _Service | None:
-        parts = path.split("/", 3)
-        return self._by_path.get(parts[2]) if len(parts) > 2 else None
+        parts = path.split("/", 4)
+        if len(parts) < 3:
+            return None
+        return self._by_path.get(parts[2]) or self._by_path.get("/".join(parts[2:4]))
 
     # ── what is answered ─────────────────────────────────────────────────────────────────────────
 

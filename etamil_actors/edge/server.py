@@ -29,6 +29,7 @@ import trio
 from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.exchange import Response
+from etamil_actors.actors.programs.replacing import generations
 from etamil_actors.actors.restart import Backoff, Strategy
 from etamil_actors.actors.supervisor import SupervisorSpec
 from etamil_actors.edge.access_log import AccessLog
@@ -186,6 +187,16 @@ class Edge:
         """Where people find what is served."""
         return [url for place in self.places for url in place.urls]
 
+    def numbers(self) -> dict[str, float]:
+        """What people look at first."""
+        self._count_connections()
+        routes = (route for service in generations(self.system) for route in service.routes)
+        return {
+            "requests": sum(route.answered for route in routes),
+            "in flight": self.metrics.in_flight,
+            "connections": self.metrics.connections_open,
+        }
+
     # ── where ────────────────────────────────────────────────────────────────────────────────────
 
     def bind(self) -> None:
@@ -243,6 +254,24 @@ class Edge:
         for problem in router.warnings:
             self._tell(problem)
         place.site.route_with(router)
+
+    def replace(self, old: RunningService | None, new: RunningService | None) -> None:
+        """Lead requests to one generation of a service in place of another, or to none, or to a new service.
+
+        Raises:
+            Fault: a pattern or an option is none.
+        """
+        for place in self.places:
+            if old is None:
+                place.services = [*place.services, new] if new is not None else place.services
+            elif old in place.services:
+                place.services = [
+                    other for one in place.services if (other := new if one is old else one) is not None
+                ]
+        if self.health is not None and not self.health.is_draining:  # it looks at other places from now on
+            self.health.close()
+            self.health = None
+        self.routes_changed()
 
     def _routes_of(self, place: Place) -> Iterator[Route]:
         """The routes of all programs; of two programs with one path the one that is named first has it."""
@@ -353,12 +382,13 @@ class Edge:
         return replace(session, secure=is_secure)
 
     def _queue_age(self) -> float:
-        services = self.system.services.values()
+        services = generations(self.system)
         return max((route.queue_age for service in services for route in service.routes), default=0.0)
 
     def _healthy(self, question: str, request: HttpRequest) -> Outgoing:
         if self.health is None:
-            self.health = Health(self.system.tree, self.system.services, is_leaving=self._is_leaving)
+            paths = {name: service.path for name, service in self.system.services.items()}
+            self.health = Health(self.system.tree, paths, places=paths, is_leaving=self._is_leaving)
             self.health.add_check("routes", self._routes_up)
         response = self.health.answer(question)
         return _outgoing(response)
@@ -539,7 +569,7 @@ class Edge:
             lane.goodbye()
         lasting = [
             route
-            for service in self.system.services.values()
+            for service in generations(self.system)
             for route in service.routes
             if route.is_lasting
         ]

@@ -58,10 +58,11 @@ class Server:
         processes: int = 1,
         is_awaited: bool = True,
         others: dict[str, Any] | None = None,
+        options: tuple[str, ...] = (),
         **http: Any,
     ) -> None:
         """``program`` is the name of one of ours, or a text; ``http`` is that section of the configuration,
-        and ``others`` has other sections."""
+        ``others`` has other sections, and ``options`` are those of the command."""
         text = program if "\n" in program else (PROGRAMS / program).read_text("utf-8")
         (folder / "life.qmz").write_text(text, "utf-8")
         (folder / "files").mkdir(exist_ok=True)
@@ -78,7 +79,7 @@ class Server:
         self._is_over = False
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "etamil_actors", "up", "config.yaml"],
+            [sys.executable, "-m", "etamil_actors", "up", *options, "config.yaml"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
             env={**kept, "HOME": str(folder), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY),
                  "PYTHONDONTWRITEBYTECODE": "1"},

@@ -15,6 +15,8 @@ from weakref import ref
 import trio
 
 from etamil_actors.errors import Fault, Frame
+from etamil_actors.vm.convert import text_of
+from etamil_actors.vm.log_line import masked
 from etamil_actors.vm.values import Value
 
 KEPT: Final = 1000
@@ -40,6 +42,11 @@ class Letter(NamedTuple):
     """The program's calls, innermost first."""
     tries: int
     """How often somebody had begun to handle it."""
+
+    @property
+    def shown(self) -> str:
+        """The value for people, without secrets."""
+        return text_of(masked(self.value))
 
 
 class Letters(Protocol):

@@ -114,7 +114,8 @@ class AgentHandle(Handle):
     """What a program holds of an agent. It stays good over restarts."""
 
     __slots__ = (
-        "agent", "arguments", "kept", "nesting", "options", "origin", "reference", "service", "trace",
+        "agent", "arguments", "kept", "nesting", "options", "origin", "reference", "service", "successor",
+        "trace",
     )  # fmt: skip
 
     kind = "an agent"
@@ -134,6 +135,8 @@ class AgentHandle(Handle):
         self.reference: Reference | None = None
         self.trace = ""
         """The trace context of whoever starts it, for its first life."""
+        self.successor: AgentHandle | None = None
+        """The agent that has taken its place, when the service has new code."""
         self.nesting = 0
         """How deep in the turns of others it does what it does now; 0 when it has a turn of its own."""
 
@@ -150,6 +153,27 @@ class AgentHandle(Handle):
     def global_name(self) -> tuple[str, str] | None:
         """How it can be found from anywhere, where it has a name."""
         return ("agent", self.options.name) if self.options.name is not None else None
+
+    @property
+    def latest(self) -> AgentHandle:
+        """Who is meant by it now."""
+        handle = self
+        while handle.successor is not None:
+            handle = handle.successor
+        return handle
+
+    def enter_name(self) -> None:
+        """Let it be found by its name, if it has one, for as long as it lives."""
+        name, agents = self.options.name, self.service.system.agents
+        if name is None or self.reference is None:
+            return
+
+        def forget(down: Down) -> None:
+            if agents.get(name) is self:
+                del agents[name]
+
+        agents[name] = self
+        self.reference.monitor(forget)
 
     @property
     def target(self) -> Reference:
@@ -393,6 +417,8 @@ def start(
         Fault: what its body raised; ``conflict``, the name is taken.
     """
     service = activity.service
+    if options.name is not None and not service.is_waiting and options.name in service.system.agents:
+        raise _not_started(NameTakenError(options.name), options)
     handle = AgentHandle(service, agent, arguments, options)
     handle.trace = activity.trace
     if service.template is None and activity.machine is not None:
@@ -405,7 +431,7 @@ def start(
         backoff=BACKOFF,
         capacity=options.mailbox,
         overflow=options.overflow,
-        register=options.name,
+        register=None if service.is_waiting else options.name,
         drain=True,
         shutdown=SCRIPT_SECONDS if service.as_script else SHUTDOWN_SECONDS,
     )
@@ -434,15 +460,8 @@ async def _start(handle: AgentHandle, starting: Awaitable[Reference]) -> Value:
 
 
 def _started(handle: AgentHandle) -> Value:
-    name, agents = handle.options.name, handle.service.system.agents
-    if name is not None and handle.reference is not None:
-
-        def forget(down: Down) -> None:
-            if agents.get(name) is handle:
-                del agents[name]
-
-        agents[name] = handle
-        handle.reference.monitor(forget)
+    if not handle.service.is_waiting:
+        handle.enter_name()
     return handle
 
 
@@ -521,6 +540,8 @@ def ask(
     activity: Activity, handle: AgentHandle, name: str, arguments: tuple[Value, ...], seconds: float
 ) -> Any:
     """Ask an agent: its answer at once when it can be had without waiting, else a coroutine."""
+    if handle.successor is not None:
+        handle = handle.latest
     call = _call(handle, name, arguments)
     me = activity.me
     if me is handle:
@@ -584,7 +605,7 @@ def _told(problem: Exception) -> BaseException:
 @word("_tell")
 def tell(activity: Activity, target: Value, name: Value, arguments: Value = None) -> Any:
     """முகவர்_சொல்: no answer is waited for; only a full mailbox makes the teller wait."""
-    handle = an_agent(target, "_tell")
+    handle = an_agent(target, "_tell").latest
     call = _call(handle, text_of(name), tuple(arguments or ()))
     try:
         handle.target.tell_nowait(call, trace=activity.trace)
@@ -639,7 +660,7 @@ DOWN_NAMES: Final = {"முகவர்": "agent", "காரணம்": "reaso
 @word("_monitor")
 def monitor(activity: Activity, target: Value) -> Value:
     """முகவர்_கண்காணி: a channel that gets one message when the agent has ended."""
-    handle = an_agent(target, "_monitor")
+    handle = an_agent(target, "_monitor").latest
     service = activity.service
     channel = service.system.channels.unnamed(f"{handle.name}↓", {"capacity": 1}, service.path)
 

@@ -210,7 +210,7 @@ class JobBehaviour(Behaviour):
         plan = self.plan
         if not plan.singleton:
             return await self._run(delivery)
-        turn = self.service.system.locks.named(f"{self.service.path}/jobs/{plan.name}")
+        turn = self.service.system.locks.named(f"/root/{self.service.name}/jobs/{plan.name}")
         holder = Activity(self.service, f"பணி {plan.name}")
         await turn.acquire(holder)
         try:

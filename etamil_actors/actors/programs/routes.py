@@ -675,6 +675,20 @@ class Route:
         """The life takes no more requests."""
         self._behaviour = None
 
+    def move_line_to(self, other: Route | None) -> None:
+        """Who waits here goes on there, where the service has new code; or is told that there is no such
+        route any more."""
+        while self.line:
+            pending = self.line.popleft()
+            if other is None:
+                pending.give(refusal(Fault("not_found")))
+            else:
+                pending.route = other
+                pending.request.route = other
+                other.line.append(pending)
+        if other is not None:
+            other.next_in_line()
+
     def end(self) -> None:
         """There will be no other life: who waits in line is told, and whoever still comes."""
         self._is_over = True

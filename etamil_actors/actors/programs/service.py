@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from etamil_actors.actors.journal.jobs import StoredJob
     from etamil_actors.actors.programs.databases_statements import Opened
     from etamil_actors.actors.programs.serving import Handler
-    from etamil_actors.actors.programs.system import System
+    from etamil_actors.actors.programs.system import ServicePlan, System
     from etamil_actors.ports.redis import Redis
 
 VOCABULARY: Final = (
@@ -88,6 +88,7 @@ class RunningService:
         as_whole: bool = False,
         prelude_per_request: bool = False,
         settings: Mapping[str, Value] | None = None,
+        path: str = "",
     ) -> None:
         self.system = system
         self.name = name
@@ -101,7 +102,11 @@ class RunningService:
         """What the configuration says for அமைப்பு."""
         self.defaults: dict[str, Value] = {}
         """What அமை_புரோ has declared."""
-        self.path = f"/root/{name}"
+        self.path = path or f"/root/{name}"
+        """Its place in the tree."""
+        self.is_waiting = False
+        """Does another generation of the service still serve? (``replacing.py``)"""
+        self.declarer: Jobs = Jobs(self)
         self.least_logged = 0
         """The rank of the least level that is logged."""
         self.secrets = SECRETS
@@ -141,6 +146,20 @@ class RunningService:
         self._clean: list[Machine] = []
         """Those that begin with the template's state already."""
         self._branches: dict[str, DynamicSupervisor] = {}
+
+    @classmethod
+    def of(cls, system: System, plan: ServicePlan, path: str = "") -> RunningService:
+        """As the plan has it."""
+        return cls(
+            system,
+            plan.name,
+            plan.image,
+            as_script=plan.as_script,
+            as_whole=plan.as_whole,
+            prelude_per_request=plan.prelude_per_request,
+            settings=plan.settings,
+            path=path,
+        )
 
     def warn(self, text: str) -> None:
         """Tell the operator something."""
@@ -263,11 +282,11 @@ class RunningService:
         """The supervisor of jobs."""
         return self.branch("jobs")
 
-    def spec(self) -> SupervisorSpec:
-        """Its branch of the tree."""
+    def spec(self, place: str = "") -> SupervisorSpec:
+        """Its branch of the tree, at its name or at another place."""
         limit = inf if self.as_script else PRELUDE_SECONDS
         return SupervisorSpec(
-            name=self.name,
+            name=place or self.name,
             restart=Restart.PERMANENT,
             strategy=Strategy.REST_FOR_ONE,
             children=(
@@ -277,9 +296,16 @@ class RunningService:
                 DynamicSpec(name="jobs", intensity=MANY, period=1.0),
                 DynamicSpec(name="routes", intensity=MANY, period=1.0),
                 ActorSpec(name="prelude", make=lambda: Prelude(self), start_within=limit),
-                ActorSpec(name="declared", make=lambda: (JobsOfScript if self.as_script else Jobs)(self)),
+                ActorSpec(name="declared", make=self._declarer),
             ),
         )
+
+
+    def _declarer(self) -> Behaviour:
+        if self.as_script:
+            return JobsOfScript(self)
+        self.declarer = Jobs(self)
+        return self.declarer
 
 
 class Closing(Behaviour):
@@ -330,13 +356,26 @@ class Jobs(Behaviour):
 
     def __init__(self, service: RunningService) -> None:
         self.service = service
+        self._specs: list[tuple[ActorSpec, bool]] = []
         self._later: list[ActorSpec] = []
 
     async def on_start(self, actor: Actor) -> None:
-        """Start them, in the order of the program, and go on with those that a crash has interrupted."""
+        """Start them, unless another generation of the service has to end first."""
+        if not self.service.is_waiting:
+            self.read()
+            self.begin()
+
+    def read(self) -> None:
+        """Know what the program declares. Raises: Fault, an option has no sense."""
+        self._specs = declared_specs(self.service)
+        self.service.routes = declared_routes(self.service)
+
+    def begin(self) -> None:
+        """Start what was read, in the order of the program, and jobs that a crash has interrupted."""
         if self.service.system.leaving.is_set():
             return
-        for spec, runs_once in declared_specs(self.service):
+        specs, self._specs = self._specs, []
+        for spec, runs_once in specs:
             if runs_once and not self.service.system.is_first.is_set():
                 self._later.append(spec)
             else:
@@ -361,7 +400,6 @@ class Jobs(Behaviour):
 
     def _start_routes(self) -> None:
         service = self.service
-        service.routes = declared_routes(service)
         branch = service.routes_branch
         names: set[str] = set()
         for route in service.routes:
@@ -400,7 +438,8 @@ class Prelude(Behaviour):
         await self._end_what_is_left()
         if not service.as_script:
             await service.system.open_kept_journal()
-            service.interrupted = await self._interrupted()
+            if not service.is_waiting:  # the jobs of the generation before are at work, and not interrupted
+                service.interrupted = await self._interrupted()
         earlier, service.template = service.template, None
         try:
             await self._run()

@@ -286,7 +286,7 @@ class Shutdown:
             await branch.wait_gone()
 
     def _services(self) -> Iterable[RunningService]:
-        return self.system.services.values()
+        return [*self.system.services.values(), *self.system.parting]
 
     def _children(self, name: str) -> list[Actor]:
         """The children of this branch of all services, in the order of start."""

@@ -122,6 +122,9 @@ class System:
         self.agents: dict[str, AgentHandle] = {}
         """Agents that were started under a name."""
         self.services: dict[str, RunningService] = {}
+        """By name, in the order of the configuration."""
+        self.parting: list[RunningService] = []
+        """Earlier generations of services that finish what they have begun (``replacing.py``)."""
         self.journal: Journal | None = None
         """Where durable things are kept; opened when the first program asks for it."""
         self.handler_seconds = HANDLER_SECONDS
@@ -268,16 +271,7 @@ async def open_system(
             auth=auth,
         )
         for plan in plans:
-            service = RunningService(
-                system,
-                plan.name,
-                plan.image,
-                as_script=plan.as_script,
-                as_whole=plan.as_whole,
-                prelude_per_request=plan.prelude_per_request,
-                settings=plan.settings,
-            )
-            system.services[plan.name] = service
+            system.services[plan.name] = RunningService.of(system, plan)
         others = opening(system) if opening is not None else None
         async with run_system(system, random, others or ()):
             yield system

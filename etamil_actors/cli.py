@@ -137,6 +137,31 @@ COMMANDS = (
         (Option("--json", "சிக்கல்களை JSON பட்டியலாக அச்சிடும்", "prints the problems as a JSON list"),),
     ),
     Command(
+        "test", "[FILE | FOLDER …]",
+        "நிரல்களின் ‘சோதனை’களை ஓட்டும்; ஒவ்வொன்றும் புதிய சேவையில், போலி நேரத்தில். எதுவும் கொடுக்காவிட்டால் "
+        "இந்தக் கோப்புறையில் உள்ள எல்லாச் சோதனைகளும். முடிவு நிலை: எல்லாம் சரியென்றால் 0, தோல்வி என்றால் 1, "
+        "நிரலில் பிழை அல்லது சோதனையே இல்லை என்றால் 2.",
+        "runs the tests of programs, each in a fresh service and in virtual time; without a file, all tests "
+        "in this folder. Exit status: 0 when all passed, 1 when one failed, 2 when a program has errors or "
+        "there are no tests.",
+        "etamil-actors test services --coverage", 0, -1,
+        (
+            Option("-k", "பெயரில் இது உள்ள சோதனைகள் மட்டும்; மீண்டும் கொடுக்கலாம்",
+                   "only tests whose name holds this; may be said again", "NAME", is_text=True),
+            Option("--watch", "கோப்பு மாறும்போதெல்லாம் மீண்டும் ஓட்டும்; Ctrl-C முடிக்கும்",
+                   "runs again whenever a file changes; Ctrl-C ends it"),
+            Option("--coverage", "நிரலின் எந்த வரிகள் ஓடின என்று சொல்லும்",
+                   "tells which lines of the programs ran"),
+            Option("--junit", "முடிவுகளை JUnit XML ஆக இந்தக் கோப்பில் எழுதும்",
+                   "writes the results to this file as JUnit XML", "FILE", is_text=True),
+            Option("--jobs", "ஒரே நேரத்தில் இத்தனை கோப்புகள் (இயல்பு: செயலிகளின் எண்ணிக்கை)",
+                   "so many files at once (default: the number of processors)", "N", -1),
+            Option("--verbose", "வெற்றி பெற்ற சோதனைகளின் பெயர்களையும் சொல்லும்",
+                   "tells the names of tests that passed as well"),
+            Option("--json", "முடிவுகளை JSON ஆக அச்சிடும்", "prints the results as JSON"),
+        ),
+    ),
+    Command(
         "sim", "FILE",
         "ஒரு சேவையின் சோதனைகளையும், தனித்து விடப்பட்ட ஒரு மணி நேரத்தையும் போலி நேரத்தில் பல வரிசைகளில் இயக்கும்; "
         "தோல்வியடைந்த விதையைச் சொல்லும், அதே விதை அதே ஓட்டத்தைத் திரும்பத் தரும்.",

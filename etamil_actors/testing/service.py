@@ -27,7 +27,7 @@ from etamil_actors.actors.channels.base import JOURNAL, Channel, Source
 from etamil_actors.actors.channels.lane import Lane
 from etamil_actors.actors.channels.letters import Letter
 from etamil_actors.actors.dead import DeadLetter
-from etamil_actors.actors.events import EventStream
+from etamil_actors.actors.events import EventStream, Listener
 from etamil_actors.actors.journal.store import Journal
 from etamil_actors.actors.moments import after, at
 from etamil_actors.actors.programs import agents
@@ -49,8 +49,10 @@ from etamil_actors.errors import (
     InternalError,
     ProgramEnd,
 )
+from etamil_actors.language.nodes import Module
 from etamil_actors.language.problems import LoadFailed
 from etamil_actors.language.program import FILE_MARK, NO_PLACE, Program
+from etamil_actors.language.source import SourceMap
 from etamil_actors.ports import Files
 from etamil_actors.resources.system import SimulatedConsole, SimulatedFiles, SimulatedProgram
 from etamil_actors.script import compiled_or_failed, read_and_check
@@ -720,6 +722,8 @@ class Loaded(NamedTuple):
     program: Program
     names: frozenset[str]
     """The functions that it may replace."""
+    module: Module | None = None
+    sources: SourceMap | None = None
 
 
 def load(name: str, text: str | bytes, files: Files, *, keep: bool = True, **options: Any) -> Loaded:
@@ -736,7 +740,7 @@ def load(name: str, text: str | bytes, files: Files, *, keep: bool = True, **opt
     names = replaceable(compiled.module)
     module, sources = compiled.module, compiled.sources
     program = compiled_or_failed(lambda: generate(module, sources, known=names, keep=keep), module, sources)
-    return Loaded(program, names)
+    return Loaded(program, names, module, sources)
 
 
 @asynccontextmanager
@@ -762,6 +766,7 @@ async def open_services(
     journal: Journal | None = None,
     faults: FaultKinds | None = None,
     kept_events: int | None = None,
+    listeners: Sequence[Listener] = (),
     as_script: bool = False,
 ) -> AsyncIterator[dict[str, Service]]:
     """Run several services in one tree, by name, for the length of a block.
@@ -770,7 +775,8 @@ async def open_services(
     are scheduled is decided by whoever runs trio (``run_service``, ``run_seeded``). ``start`` is where
     the calendar begins, in seconds since 1970; ``stdin`` lets உள்ளிடு read. ``channels`` is what a
     configuration says of them. A ``journal`` of the test's own outlives the service, and the next one
-    that gets it goes on where this one stopped. ``faults`` puts things out of order by seed.
+    that gets it goes on where this one stopped. ``faults`` puts things out of order by seed. ``listeners``
+    hear of every event from the beginning.
 
     Raises:
         LoadFailed: a program has errors.
@@ -788,6 +794,8 @@ async def open_services(
     }
     events, trace, watch = EventStream(), Trace(kept_events), Watch()
     events.listen(trace)
+    for listener in listeners:
+        events.listen(listener)
     with Slicer(virtual=True) as slicer:
         system = SimulatedSystem(
             ports,

@@ -112,6 +112,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "new", "NAME",
+        "உடனே ஓடும் ஒரு திட்டத்தைப் புதிய கோப்புறையில் எழுதும்: அமைப்பு, சேவை, சோதனை, Dockerfile, systemd. "
+        "வெற்றாக இல்லாத கோப்புறையில் எதையும் எழுதாது.",
+        "writes a project that runs at once into a new folder: configuration, service, test, Dockerfile, "
+        "systemd unit. In a folder that is not empty it writes nothing.",
+        "etamil-actors new kadai", 1, 1,
+    ),
+    Command(
         "run", "FILE [--] [ARGUMENT …]",
         "ஒரு நிரலைச் சரிபார்த்து இயக்கும்; கோப்பின் இடத்தில் - இருந்தால் நிரல் உள்ளீட்டிலிருந்து படிக்கப்படும். "
         "மேல்நிலையும் அது தொடங்கிய ஒருமுறைப் பணிகளும் முடிந்ததும் முடியும்; வழிகளும் அறிவித்த பணிகளும் தொடங்கப்படுவதில்லை.",
@@ -331,9 +339,10 @@ def _arrange(
     command: Command, taken: list[str], options: dict[str, int], texts: dict[str, list[str]]
 ) -> Given:
     if len(taken) < command.least:
+        tamil, english = ("கோப்பின் பெயர்", "a file") if "FILE" in command.form else ("பெயர்", "a name")
         raise Usage(
-            f"கோப்பின் பெயர் தேவை: etamil-actors {command.word} {command.form}",
-            f"a file is needed: etamil-actors {command.word} {command.form}",
+            f"{tamil} தேவை: etamil-actors {command.word} {command.form}",
+            f"{english} is needed: etamil-actors {command.word} {command.form}",
         )
     if command.leaves_rest:
         return Given(taken[: command.most], options, taken[command.most :], texts)

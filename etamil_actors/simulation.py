@@ -12,7 +12,7 @@ own business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import trio
@@ -81,6 +81,8 @@ class Plan(NamedTuple):
     faults: FaultKinds = FaultKinds()
     idle: float = 3600.0
     """Virtual seconds that the service is left alone; 0 for not at all."""
+    options: Mapping[str, Any] = {}
+    """More of what ``open_service`` takes."""
 
 
 def order_of(seed: int) -> str:
@@ -154,6 +156,7 @@ class Case:
             faults=plan.faults,
             kept_events=200,
             listeners=self.listeners,
+            **plan.options,
         ) as self.service:
             if self.test == IDLE:
                 await self._idle(self.service)

@@ -15,6 +15,8 @@ from xml.etree import ElementTree as xml
 
 import pytest
 
+from etamil_actors.actors.programs import settings as _settings  # noqa: F401  enters its words
+from etamil_actors.actors.programs import words as answered
 from etamil_actors.language.keywords import WORDS
 from etamil_actors.testing.coverage import ranges_of
 from etamil_actors.testing.suite import BROKEN, FAILED, Wish, differences, run_file
@@ -174,6 +176,68 @@ def test_many_files_run_side_by_side_and_are_told_in_order(command: Command, tmp
     told = json.loads(command("test", "--jobs", "4", "--json", cwd=tmp_path).stdout)
     assert [file["file"] for file in told["files"]] == [f"{number:02}.qmz" for number in range(12)]
     assert told["tests"] == 12
+
+
+# ---- what a configuration says --------------------------------------------------------
+
+CONFIGURED = """\
+அளவுகள் = சேனல்_உருவாக்கு("அளவுகள்");
+சோதனை "சேனல்கள்" {
+    சேனல்_அனுப்பு(அளவுகள், 1);
+    எதிர்பார்_பிழை("overloaded") { சேனல்_அனுப்பு(அளவுகள், 2); }
+}
+"""
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Path:
+    """A service whose tests need what the configuration says of it."""
+    one(tmp_path, CONFIGURED)
+    (tmp_path / "config.yaml").write_text(
+        "services:\n"
+        "  - path: a.qmz\n"
+        '    settings: { folder: "${FOLDER:-data}", secret: "${NO_SUCH_SECRET}" }\n'
+        "channels: { அளவுகள்: { capacity: 1, overflow: reject } }\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+@pytest.mark.skipif("_setting" not in answered.WORDS, reason="அமைப்பு is not there yet")
+def test_settings_of_a_service_hold_and_no_secret_is_needed(command: Command, configured: Path) -> None:
+    text = """\
+சோதனை "அமைப்புகள்" {
+    எதிர்பார்_சமம்(அமைப்பு("folder", "இல்லை"), "data");
+    எதிர்பார்_சமம்(அமைப்பு("secret", "இல்லை"), "test-NO_SUCH_SECRET-0123456789abcdef0123456789abcdef");
+}
+"""
+    one(configured, text)
+    one(configured, 'இறக்கு "a.qmz";\nசோதனை "ஆ" { எதிர்பார்_சமம்(அமைப்பு("folder", "இல்லை"), "data"); }\n', "b.qmz")
+    done = command("test", cwd=configured)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_the_configuration_of_the_folder_holds_and_no_secret_is_needed(
+    command: Command, configured: Path
+) -> None:
+    done = command("test", cwd=configured)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_another_configuration_is_named(command: Command, configured: Path) -> None:
+    (configured / "config.yaml").rename(configured / "other.yaml")
+    assert command("test", cwd=configured).returncode == 1
+    assert command("test", "--config", "other.yaml", cwd=configured).returncode == 0
+
+
+def test_a_configuration_that_cannot_be_used_is_told(command: Command, configured: Path) -> None:
+    (configured / "config.yaml").write_text("servces: [a.qmz]\n", encoding="utf-8")
+    done = command("test", cwd=configured)
+    assert done.returncode == 1
+    assert "config.yaml:1: there is no setting ‘servces’" in done.stderr
+    assert "the tests run without this configuration" in done.stderr
+    done = command("test", "--config", "config.yaml", cwd=configured)
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 # ---- what is told of a failure --------------------------------------------------------

@@ -14,6 +14,8 @@ from etamil_actors.commands.setups import path_in, setup_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from etamil_actors.cli import Given
     from etamil_actors.configuration import Setup
     from etamil_actors.testing import Loaded
@@ -75,12 +77,29 @@ def document_of(setup: Setup, programs: dict[str, Loaded]) -> bytes:
             files=OverlaidFiles(SystemFiles()),
             environment=dict(os.environ),
             channels=setup.channels,
+            how=_how(setup, programs),
+            process={"databases": setup.resources.databases},
         ) as services:
             system = next(iter(services.values())).system
-            edge = Edge(system, setup.http, name=setup.name, jwt=setup.jwt, ascii_name=romanise)
+            edge = Edge(system, setup.http, name=setup.name, ascii_name=romanise)
             return edge.without_sockets().openapi()
 
     return run_seeded(made)
+
+
+def _how(setup: Setup, programs: dict[str, Loaded]) -> dict[str, dict[str, Any]]:
+    """What the configuration says of each service, by name."""
+    from etamil_actors.actors.programs.routes import is_whole
+    from etamil_actors.vm.machine import Image
+
+    return {
+        name: {
+            "as_whole": is_whole(Image(one.program)),
+            "prelude_per_request": number in setup.per_request,
+            "settings": setup.resources.services.get(path, {}),
+        }
+        for number, (path, (name, one)) in enumerate(zip(setup.services, programs.items(), strict=True))
+    }
 
 
 def _did_not_start(trouble: BaseException) -> int:

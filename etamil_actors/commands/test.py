@@ -18,17 +18,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final, NoReturn
 
-from etamil_actors.commands import Usage
+from etamil_actors.commands import Usage, remark
 from etamil_actors.commands.files import SUFFIX, complain_of_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from etamil_actors.cli import Given
+    from etamil_actors.configuration import Setup
     from etamil_actors.testing.coverage import Covered
     from etamil_actors.testing.suite import CaseResult, FileResult, Wish
 
 SKIPPED_FOLDERS: Final = frozenset(("__pycache__", "__qmc__", "node_modules", "build", "dist", "venv"))
 """Folders in which nobody looks for tests, beside those whose names begin with a dot."""
+
+CONFIG: Final = "config.yaml"
+"""What holds for the tests of its services, if nothing else is named."""
 
 IGNORED: Final = ".etamil-ignore"
 """A folder that holds a file of this name is left out, with all below it."""
@@ -48,9 +52,10 @@ def main(given: Given) -> int:
     paths = files_of(words)
     from etamil_actors.testing.suite import Wish
 
-    wish = Wish(tuple(given.texts.get("k", ())), bool(options["coverage"]))
     if not paths:
         raise nothing_to_run(words, Wish())
+    setup = setup_for_tests(given.texts.get("config", ())[-1:])
+    wish = Wish(tuple(given.texts.get("k", ())), bool(options["coverage"]), setup)
     jobs = options["jobs"] if options["jobs"] > 0 else _cores()
     if options["watch"]:
         from etamil_actors.commands.test_watch import watch
@@ -82,6 +87,37 @@ def run_and_tell(paths: Sequence[str], wish: Wish, jobs: int, report: Report) ->
     for result in run_files(paths, wish, jobs):
         report.add(result)
     report.end()
+
+
+def made_up(name: str) -> str:
+    """A value for a variable that the environment does not have: tests need no secret that is real."""
+    return f"test-{name}-0123456789abcdef0123456789abcdef"
+
+
+def setup_for_tests(named: Sequence[str]) -> Setup | None:
+    """The configuration that is named, or that of this folder if it can be used.
+
+    Raises: Usage, when the one that is named cannot be used.
+    """
+    from etamil_actors.configuration import read_setup
+    from etamil_actors.configuration_table import ConfigError
+
+    path = named[0] if named else CONFIG
+    if not named and not os.path.exists(path):
+        return None
+    try:
+        return read_setup(path, missing=made_up)
+    except OSError as error:
+        tamil = english = error.strerror or str(error)
+    except ConfigError as wrong:
+        path, tamil, english = wrong.place, wrong.tamil, wrong.english
+    if named:
+        raise Usage(f"{path}: {tamil}", f"{path}: {english}")
+    remark(
+        f"⚠ {path}: {tamil}; சோதனைகள் இந்த அமைப்பு இல்லாமல் ஓடும்",
+        f"{path}: {english}; the tests run without this configuration",
+    )
+    return None
 
 
 # ---- which files ----------------------------------------------------------------------

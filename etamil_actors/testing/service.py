@@ -192,9 +192,9 @@ class SimulatedService(RunningService):
     """A service that a test looks into."""
 
     def __init__(
-        self, system: SimulatedSystem, name: str, image: Image, mocks: Mocks, *, as_script: bool
+        self, system: SimulatedSystem, name: str, image: Image, mocks: Mocks, **how: Any
     ) -> None:
-        super().__init__(system, name, image, as_script=as_script)
+        super().__init__(system, name, image, **how)
         self.simulated = system
         self.mocks = mocks
         self.machines: list[SimulatedMachine] = []
@@ -768,6 +768,8 @@ async def open_services(
     kept_events: int | None = None,
     listeners: Sequence[Listener] = (),
     as_script: bool = False,
+    how: Mapping[str, Mapping[str, Any]] | None = None,
+    process: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[dict[str, Service]]:
     """Run several services in one tree, by name, for the length of a block.
 
@@ -776,7 +778,8 @@ async def open_services(
     the calendar begins, in seconds since 1970; ``stdin`` lets உள்ளிடு read. ``channels`` is what a
     configuration says of them. A ``journal`` of the test's own outlives the service, and the next one
     that gets it goes on where this one stopped. ``faults`` puts things out of order by seed. ``listeners``
-    hear of every event from the beginning.
+    hear of every event from the beginning. ``how`` tells of each service by name what ``RunningService``
+    wants to know, such as its ``settings``; ``process`` what ``System`` does, such as ``databases``.
 
     Raises:
         LoadFailed: a program has errors.
@@ -805,6 +808,7 @@ async def open_services(
             events=events,
             configured=channels,
             has_console=stdin is not None,
+            **(process or {}),
         )
         if faults is not None and faults.any:
             system.faults = Faults(faults, seed)
@@ -812,7 +816,8 @@ async def open_services(
         services = {}
         for name, one in loaded.items():
             mocks = Mocks(one.names, one.program.shared)
-            running = SimulatedService(system, name, Image(one.program), mocks, as_script=as_script)
+            given = {"as_script": as_script, **(how or {}).get(name, {})}
+            running = SimulatedService(system, name, Image(one.program), mocks, **given)
             system.services[name] = running
             services[name] = Service(running, trace)
         jitter = _jitter(seed)

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from unicodedata import normalize
 
 from etamil_actors.actors.events import Event
+from etamil_actors.configuration import Setup
 from etamil_actors.errors import Fault, Frame
 from etamil_actors.language.problems import LoadFailed
 from etamil_actors.language.program import unpack
@@ -50,6 +51,8 @@ class Wish(NamedTuple):
     names: tuple[str, ...] = ()
     """Only tests whose name holds one of these; empty: all."""
     coverage: bool = False
+    setup: Setup | None = None
+    """What a configuration says, which holds for the services in it that are tested."""
 
 
 class CaseResult(NamedTuple):
@@ -118,16 +121,43 @@ def run_file(path: str, wish: Wish = EVERYTHING) -> FileResult:
     tests = _own_tests(loaded)
     wanted = [name for name in tests if _is_wanted(name, wish.names)]
     seen: set[int] = set()
+    stem = os.path.splitext(os.path.basename(path))[0] or "service"
+    plan = Plan(
+        loaded,
+        lambda: OverlaidFiles(SystemFiles()),
+        stem,
+        idle=0.0,
+        options=_world_of(stem, files, wish.setup),
+    )
     if wish.coverage:
         with coverage.watched() as seen:
-            cases = tuple(_run(path, loaded, name, tests[name]) for name in wanted)
+            cases = tuple(_run(path, plan, name, tests[name]) for name in wanted)
         assert loaded.module is not None and loaded.sources is not None
         run = coverage.covered(loaded.program, loaded.module, loaded.sources, seen)
     else:
-        cases, run = tuple(_run(path, loaded, name, tests[name]) for name in wanted), {}
+        cases, run = tuple(_run(path, plan, name, tests[name]) for name in wanted), {}
     kind = PASSED if all(case.passed for case in cases) else FAILED
     hidden = len(tests) - len(wanted)
     return FileResult(path, kind, perf_counter() - began, cases, hidden, files=files, coverage=run)
+
+
+def _world_of(name: str, files: Sequence[str], setup: Setup | None) -> dict[str, Any]:
+    """What ``up`` would make of the program, as the configuration says of the services in it."""
+    if setup is None:
+        return {}
+    how: dict[str, Any] = {}
+    parts = {os.path.realpath(file) for file in files}
+    settings: dict[str, Value] = {}
+    for number, path in enumerate(setup.services):
+        if os.path.realpath(path) in parts:
+            settings |= setup.resources.services.get(path, {})
+            if number in setup.per_request and os.path.realpath(path) == os.path.realpath(files[0]):
+                how["prelude_per_request"] = True
+    # Databases are simulated, so each of them is empty; who may come in is as it is said.
+    process: dict[str, Any] = {"databases": setup.resources.databases}
+    if (auth := getattr(setup, "auth", None)) is not None:
+        process["auth"] = auth
+    return {"how": {name: how | {"settings": settings}}, "process": process, "channels": setup.channels}
 
 
 def _broken(path: str, failed: LoadFailed) -> FileResult:
@@ -181,10 +211,9 @@ class _Told(Case):
             await self.lines.flush()
 
 
-def _run(path: str, loaded: Loaded, name: str, line: int) -> CaseResult:
+def _run(path: str, plan: Plan, name: str, line: int) -> CaseResult:
     began = perf_counter()
-    stem = os.path.splitext(os.path.basename(path))[0] or "service"
-    case = _Told(Plan(loaded, lambda: OverlaidFiles(SystemFiles()), stem, idle=0.0), name)
+    case = _Told(plan, name)
     failures = case.run().failures
     result = CaseResult(name, path, line, perf_counter() - began, failures)
     if not failures:
@@ -192,7 +221,7 @@ def _run(path: str, loaded: Loaded, name: str, line: int) -> CaseResult:
     fault = case.result.fault if case.result is not None else None
     return result._replace(
         **_values(fault),
-        source=_source_line(loaded, failures[0].trace),
+        source=_source_line(plan.program, failures[0].trace),
         log=tuple("".join(case.written).splitlines()),
         output=case.service.output if case.service is not None else "",
     )

@@ -19,8 +19,6 @@ from etamil_actors.configuration_resources import SECTIONS, reference
 from etamil_actors.configuration_table import (
     HTTP,
     JWT,
-    SECRET,
-    SECRET_FILE,
     TOP,
     ConfigError,
     Entry,
@@ -31,7 +29,7 @@ from etamil_actors.configuration_table import (
 )
 from etamil_actors.edge.credentials import JwtSettings
 from etamil_actors.edge.settings import HttpSettings
-from etamil_actors.vm.log_line import HIDDEN, SECRETS, masked, shown
+from etamil_actors.vm.log_line import HIDDEN, masked, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,11 +167,6 @@ def _section(name: str, rows: Sequence[Row], settings: Any, kind: type[Any]) -> 
             yield InForce(f"{name}.{row.key}", text, default is not MISSING and value == default)
 
 
-def _speaks_of_secrets(key: str) -> bool:
-    # What cookies hold is a secret; what they are called is none.
-    return key != "cookie" and SECRETS.is_secret(key)
-
-
 _PASSWORD: Final = re.compile(r"(?i)(password\s*=\s*)\S+")
 
 
@@ -181,16 +174,12 @@ def _shown(row: Row, value: Any) -> Any:
     """A value as it would be written, or that it is hidden."""
     if value is None or value in ("", ()):
         return ""
-    last = row.key.rpartition(".")[2]
-    if row.kind in (SECRET, SECRET_FILE) or (_speaks_of_secrets(last) and isinstance(value, str)):
+    text = row.kind.show(value)
+    if not text:  # a kind that shows nothing is a secret's
         return HIDDEN
-    if isinstance(value, Mapping):
-        return HIDDEN  # keys of others; public, and of no use to people
-    if last == "headers" and isinstance(value, tuple) and any("=" in str(one) for one in value):
-        return [f"{str(one).partition('=')[0]}={HIDDEN}" for one in value]
     if isinstance(value, tuple):
         return [_without_password(str(one)) for one in value]
-    return _without_password(row.kind.show(value))
+    return _without_password(text)
 
 
 def _without_password(text: str) -> str:

@@ -39,7 +39,7 @@ def complete(tmp_path: Path) -> Callable[[str], list[str]]:
     ("line", "words"),
     [
         ("etamil-actors te", ["test"]),
-        ("etamil-actors test --c", ["--coverage"]),
+        ("etamil-actors test --cov", ["--coverage"]),
         ("etamil-actors config ", ["reference", "show", "check"]),
         ("etamil-actors config s", ["show"]),
         ("etamil-actors completion z", ["zsh"]),

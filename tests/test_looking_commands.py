@@ -156,7 +156,7 @@ def test_making_the_document_writes_nothing(command: Command, tmp_path: Path) ->
 
 
 def test_a_top_level_that_fails_is_told_with_its_line(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "a.qmz").write_text("x = 1;\ny = [1][7];\n", encoding="utf-8")
+    (tmp_path / "a.qmz").write_text('x = 1;\ny = [1][7];\nவழி பெறு, "/a" {\n}\n', encoding="utf-8")
     done = command("openapi", "a.qmz")
     assert (done.returncode, done.stdout) == (1, "")
     assert "a service did not start" in done.stderr

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from watchfiles import Change, DefaultFilter
@@ -19,16 +18,15 @@ from watchfiles import watch as changes_in
 from etamil_actors.commands import Usage, complain, remark
 from etamil_actors.commands.files import SUFFIX
 from etamil_actors.commands.test import SKIPPED_FOLDERS, Report, files_of, run_and_tell
-from etamil_actors.testing.suite import FileResult, Wish
+from etamil_actors.testing.suite import FileResult, Stamp, Wish, stamps_of
 
 DATA: Final = (".json", ".yaml", ".yml", ".sql", ".csv", ".txt", ".html", ".md", ".toml")
 """Other files that tests may read."""
 
+SETTLED_SECONDS: Final = 0.1
+
 LOOK_MS: Final = 300
 """How often files are looked at that lie outside of the folders that are watched."""
-
-Stamps = dict[str, tuple[int, int] | None]
-
 
 class _Filter(DefaultFilter):
     def __init__(self) -> None:
@@ -39,39 +37,35 @@ class _Filter(DefaultFilter):
 
 
 def watch(words: Sequence[str], wish: Wish, jobs: int, is_verbose: bool) -> int:
-    """Run tests until Ctrl-C; the exit status is that of the last time."""
+    """Run tests until Ctrl-C, which is how this ends well, whatever the tests said."""
     known: dict[str, FileResult] = {}
-    status = 0
     try:
-        paths = files_of(words)
-        stamps = stamps_of(words)
-        status = _run(paths, wish, jobs, is_verbose, known)
+        _run(files_of(words), wish, jobs, is_verbose, known)
         while True:
-            changed = _next_change(words, {**stamps, **stamps_of(_parts(known), stamps)})
+            changed = _next_change(words, known)
             remark(f"\n── {time.strftime('%H:%M:%S')} · மாறியது: {_named(changed)}", "changed")
             try:
-                paths = concerned(files_of(words), changed, known)
+                paths = files_of(words)
             except Usage as wrong:
                 complain(wrong.tamil, wrong.english)
-                continue
-            finally:
-                stamps = stamps_of((*words, *_parts(known)))
-            status = _run(paths, wish, jobs, is_verbose, known)
+                paths = []
+            for gone in known.keys() - set(paths):
+                del known[gone]
+            _run(concerned(paths, changed, known), wish, jobs, is_verbose, known)
     except KeyboardInterrupt:
         sys.stdout.write("\n")
-        return status
+        return 0
 
 
-def _run(paths: Sequence[str], wish: Wish, jobs: int, is_verbose: bool, known: dict[str, FileResult]) -> int:
+def _run(paths: Sequence[str], wish: Wish, jobs: int, is_verbose: bool, known: dict[str, FileResult]) -> None:
     report = Report(is_verbose=is_verbose)
     run_and_tell(paths, wish, jobs, report)
     known.update({file.path: file for file in report.files})
     if not report.count and not report.broken:
         remark("· ஓட்ட வேண்டிய சோதனை எதுவும் இல்லை", "no test to run")
-    return report.status
 
 
-def concerned(paths: Iterable[str], changed: set[str], known: dict[str, FileResult]) -> list[str]:
+def concerned(paths: Iterable[str], changed: set[str], known: Mapping[str, FileResult]) -> list[str]:
     """The test files to be run again."""
     if not all(path.endswith(SUFFIX) for path in changed):
         return list(paths)
@@ -82,27 +76,9 @@ def concerned(paths: Iterable[str], changed: set[str], known: dict[str, FileResu
     ]
 
 
-def _parts(known: dict[str, FileResult]) -> list[str]:
-    return [part for file in known.values() for part in file.files]
-
-
-def stamps_of(paths: Iterable[str], before: Stamps | None = None) -> Stamps:
-    """When files were changed last; what ``before`` has is not looked at again."""
-    stamps: Stamps = {}
-    for path in paths:
-        whole = os.path.abspath(path)
-        if before is not None and whole in before:
-            continue
-        stamps[whole] = None
-        with suppress(OSError):
-            found = os.stat(whole)
-            if not os.path.isdir(whole):
-                stamps[whole] = (found.st_mtime_ns, found.st_size)
-    return stamps
-
-
-def _next_change(words: Sequence[str], stamps: Stamps) -> set[str]:
+def _next_change(words: Sequence[str], known: Mapping[str, FileResult]) -> set[str]:
     """Wait until something changes; the whole paths of what did. What changed while tests ran counts too."""
+    stamps = {path: stamp for file in known.values() for path, stamp in file.files.items()}
     folders = {word if os.path.isdir(word) else os.path.dirname(os.path.abspath(word)) for word in words}
     for changes in changes_in(
         *sorted(folders),
@@ -114,8 +90,17 @@ def _next_change(words: Sequence[str], stamps: Stamps) -> set[str]:
         changed = {os.path.abspath(path) for _, path in changes}
         changed.update(path for path, stamp in stamps_of(stamps).items() if stamp != stamps[path])
         if changed:
+            _settle(changed)
             return changed
     raise KeyboardInterrupt  # the watcher has been told to stop
+
+
+def _settle(paths: set[str]) -> None:
+    """Wait until nobody writes any more: many editors empty a file first and then fill it."""
+    before: dict[str, Stamp] = {}
+    while before != (now := stamps_of(paths)):
+        before = now
+        time.sleep(SETTLED_SECONDS)
 
 
 def _named(paths: Iterable[str]) -> str:

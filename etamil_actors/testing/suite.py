@@ -9,7 +9,7 @@ What comes of it is plain data: results travel from the process that ran a file 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 from unicodedata import normalize
@@ -55,6 +55,10 @@ class Wish(NamedTuple):
     """What a configuration says, which holds for the services in it that are tested."""
 
 
+Stamp = tuple[int, int] | None
+"""When a file was changed last, and its size; nothing when it is not there."""
+
+
 class CaseResult(NamedTuple):
     """How one test has ended."""
 
@@ -92,8 +96,8 @@ class FileResult(NamedTuple):
     """What keeps it from running, as people read it."""
     rows: tuple[dict[str, object], ...] = ()
     """The same for other programs."""
-    files: tuple[str, ...] = ()
-    """Whole paths of all files of the program."""
+    files: Mapping[str, Stamp] = {}
+    """Whole paths of all files of the program, and when they were changed last before it ran."""
     coverage: dict[str, Covered] = {}
 
 
@@ -112,12 +116,12 @@ def run_file(path: str, wish: Wish = EVERYTHING) -> FileResult:
         tamil, english = words_of(trouble)
         told = f"✗ ‘{path}’: {tamil}  (cannot read ‘{path}’: {english})"
         row: dict[str, object] = {"file": path, "severity": "error", "tamil": tamil, "english": english}
-        return FileResult(path, BROKEN, problems=(told,), rows=(row,), files=(os.path.abspath(path),))
+        return FileResult(path, BROKEN, problems=(told,), rows=(row,), files=stamps_of([path]))
     try:
         loaded = load(path, text, SystemFiles(), keep=False, search=search_path(SystemEnvironment()))
     except LoadFailed as failed:
         return _broken(path, failed)
-    files = tuple(os.path.abspath(name) for name in loaded.program.files)
+    files = stamps_of(loaded.program.files)
     tests = _own_tests(loaded)
     wanted = [name for name in tests if _is_wanted(name, wish.names)]
     seen: set[int] = set()
@@ -127,7 +131,7 @@ def run_file(path: str, wish: Wish = EVERYTHING) -> FileResult:
         lambda: OverlaidFiles(SystemFiles()),
         stem,
         idle=0.0,
-        options=_world_of(stem, files, wish.setup),
+        options=_world_of(stem, list(files), wish.setup),
     )
     if wish.coverage:
         with coverage.watched() as seen:
@@ -160,6 +164,18 @@ def _world_of(name: str, files: Sequence[str], setup: Setup | None) -> dict[str,
     return {"how": {name: how | {"settings": settings}}, "process": process, "channels": setup.channels}
 
 
+def stamps_of(paths: Iterable[str]) -> dict[str, Stamp]:
+    """When these files were changed last, by their whole paths."""
+    stamps: dict[str, Stamp] = {}
+    for path in map(os.path.abspath, paths):
+        try:
+            found = os.stat(path)
+            stamps[path] = (found.st_mtime_ns, found.st_size)
+        except OSError:
+            stamps[path] = None
+    return stamps
+
+
 def _broken(path: str, failed: LoadFailed) -> FileResult:
     from etamil_actors.commands.check import row_of
     from etamil_actors.language.problems import render
@@ -170,7 +186,7 @@ def _broken(path: str, failed: LoadFailed) -> FileResult:
         BROKEN,
         problems=tuple(f"✗ {render(problem, failed.sources).rstrip()}" for problem in errors),
         rows=tuple(row_of(problem, failed.sources) for problem in errors),
-        files=tuple(os.path.abspath(source.name) for source in failed.sources.sources),
+        files=stamps_of(source.name for source in failed.sources.sources),
     )
 
 

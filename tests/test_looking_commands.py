@@ -139,6 +139,14 @@ def test_the_document_is_valid_and_has_every_route(command: Command, shop: Path)
     assert document["paths"]["/books/{id}"]["get"]["summary"] == "ஒரு நூல் (one book)"
 
 
+@pytest.mark.parametrize("word", ["routes", "openapi"])
+def test_looking_needs_no_secret(command: Command, shop: Path, word: str) -> None:
+    path = shop / "config.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(":-0123456789012345678901234567890123456789", ""), encoding="utf-8")
+    done = command(word, cwd=shop)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("name", ["19_library.qmz", "20_uploads.qmz", "21_chat.qmz", "23_login.qmz"])
 def test_the_documents_of_the_examples_are_valid(command: Command, name: str) -> None:
     done = command("openapi", f"examples/{name}", cwd=REPOSITORY)

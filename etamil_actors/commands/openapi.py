@@ -10,7 +10,7 @@ import os
 import sys
 
 from etamil_actors.commands import complain
-from etamil_actors.commands.setups import path_in, setup_at
+from etamil_actors.commands.setups import made_up, path_in, setup_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def main(given: Given) -> int:
     from etamil_actors.actors.errors import StartError, TooManyRestartsError
     from etamil_actors.errors import Fault
 
-    setup = setup_at(path_in(given.words))
+    setup = setup_at(path_in(given.words), made_up)
     if setup is None:
         return 1
     programs = _programs(setup)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from etamil_actors.commands import remark
 from etamil_actors.commands.check import show
 from etamil_actors.commands.files import complain_of_file
-from etamil_actors.commands.setups import path_in, setup_at
+from etamil_actors.commands.setups import made_up, path_in, setup_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def main(given: Given) -> int:
     """Show the routes of a configuration, or of a program."""
     from etamil_actors.commands.up import names_of
 
-    setup = setup_at(path_in(given.words))
+    setup = setup_at(path_in(given.words), made_up)
     if setup is None:
         return 1
     rows: list[Row] = []

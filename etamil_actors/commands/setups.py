@@ -15,7 +15,7 @@ from etamil_actors.configuration_table import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 DEFAULT: Final = "config.yaml"
 
@@ -25,12 +25,17 @@ def path_in(words: Sequence[str]) -> str:
     return words[0] if words else DEFAULT
 
 
-def setup_at(path: str) -> Setup | None:
+def made_up(name: str) -> str:
+    """A value for a variable that the environment does not have: who serves nothing needs no real secret."""
+    return f"test-{name}-0123456789abcdef0123456789abcdef"
+
+
+def setup_at(path: str, missing: Callable[[str], str] | None = None) -> Setup | None:
     """What it says; nothing when it cannot be used, and why has been said."""
     if path.endswith(SUFFIX):
         return Setup(os.path.basename(path).removesuffix(SUFFIX), [path], {})
     try:
-        return read_setup(path)
+        return read_setup(path, missing=missing)
     except OSError as error:
         complain_of_file(error, path, "கோப்பைப் படிக்க முடியவில்லை", "read")
     except ConfigError as wrong:

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 SKIPPED_FOLDERS: Final = frozenset(("__pycache__", "__qmc__", "node_modules", "build", "dist", "venv"))
 """Folders in which nobody looks for tests, beside those whose names begin with a dot."""
 
-CONFIG: Final = "config.yaml"
-"""What holds for the tests of its services, if nothing else is named."""
-
 IGNORED: Final = ".etamil-ignore"
 """A folder that holds a file of this name is left out, with all below it."""
 
@@ -89,20 +86,16 @@ def run_and_tell(paths: Sequence[str], wish: Wish, jobs: int, report: Report) ->
     report.end()
 
 
-def made_up(name: str) -> str:
-    """A value for a variable that the environment does not have: tests need no secret that is real."""
-    return f"test-{name}-0123456789abcdef0123456789abcdef"
-
-
 def setup_for_tests(named: Sequence[str]) -> Setup | None:
     """The configuration that is named, or that of this folder if it can be used.
 
     Raises: Usage, when the one that is named cannot be used.
     """
+    from etamil_actors.commands.setups import DEFAULT, made_up
     from etamil_actors.configuration import read_setup
     from etamil_actors.configuration_table import ConfigError
 
-    path = named[0] if named else CONFIG
+    path = named[0] if named else DEFAULT
     if not named and not os.path.exists(path):
         return None
     try:

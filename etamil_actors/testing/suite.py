@@ -236,11 +236,17 @@ def _run(path: str, plan: Plan, name: str, line: int) -> CaseResult:
         return result
     fault = case.result.fault if case.result is not None else None
     return result._replace(
+        failures=tuple(one._replace(trace=tuple(map(_plain, one.trace))) for one in failures),
         **_values(fault),
         source=_source_line(plan.program, failures[0].trace),
         log=tuple("".join(case.written).splitlines()),
         output=case.service.output if case.service is not None else "",
     )
+
+
+def _plain(frame: Frame) -> Frame:
+    """The same place, with the shortest path: an import may lead up and down again."""
+    return Frame(os.path.normpath(frame.file), frame.line, frame.column, frame.function)
 
 
 def _values(fault: Fault | None) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import Queue
 from xml.etree import ElementTree as xml
@@ -306,6 +308,32 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 )
 def test_where_two_values_differ(expected: object, actual: object, told: list[str]) -> None:
     assert differences(expected, actual) == told
+
+
+def test_on_a_terminal_it_tells_how_far_it_is_and_leaves_no_trace_of_that(tmp_path: Path) -> None:
+    for name in ("a.qmz", "b.qmz"):
+        one(tmp_path, 'சோதனை "அ" { எதிர்பார்_மெய்(மெய்); }\n', name)
+    reader, terminal = pty.openpty()
+    root = str(Path(__file__).resolve().parent.parent)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "etamil_actors", "test"],
+        cwd=tmp_path,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, "PYTHONPATH": root, "HOME": str(tmp_path), "NO_COLOR": "1"},
+    )
+    os.close(terminal)
+    told = b""
+    with suppress(OSError):  # how a terminal says that nobody writes to it any more
+        while piece := os.read(reader, 4096):
+            told += piece
+    os.close(reader)
+    assert process.wait(30) == 0
+    text = told.decode()
+    assert "· 0/2" in text
+    assert "· 1/2" in text
+    seen = [line.rpartition("\x1b[K")[2].strip() for line in text.split("\n")]
+    assert [line[:7] for line in seen if line] == ["✓ a.qmz", "✓ b.qmz", "✓ 2 சோத"]
 
 
 # ---- coverage -------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def main(given: Given) -> int:
         from etamil_actors.commands.test_watch import watch
 
         return watch(words, wish, jobs, bool(options["verbose"]))
-    report = Report(is_verbose=bool(options["verbose"]), is_quiet=bool(options["json"]))
+    report = Report(len(paths), is_verbose=bool(options["verbose"]), is_quiet=bool(options["json"]))
     run_and_tell(paths, wish, jobs, report)
     if not report.count and not report.broken:
         raise nothing_to_run(words, wish)
@@ -273,19 +273,26 @@ def _run_in_child(path: str, wish: Wish, out: int) -> NoReturn:
 
 # ---- what people are told -------------------------------------------------------------
 
+_ERASED: Final = "\r\x1b[K"
+"""The line at the cursor is empty again."""
+
 _RED, _GREEN, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 
 
 class Report:
     """Tells of files as they end, and sums up."""
 
-    def __init__(self, *, is_verbose: bool = False, is_quiet: bool = False) -> None:
+    def __init__(self, total: int = 0, *, is_verbose: bool = False, is_quiet: bool = False) -> None:
+        self._total = total
+        """How many files there are; told on a terminal while they run."""
         self.files: list[FileResult] = []
         self.count = self.failed = self.hidden = self.broken = 0
         self._is_verbose = is_verbose
         self._is_quiet = is_quiet
         self._began = time.perf_counter()
         self._has_colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._has_progress = total > 1 and not is_quiet and sys.stdout.isatty() and sys.stderr.isatty()
+        self._show_progress()
 
     @property
     def status(self) -> int:
@@ -321,6 +328,13 @@ class Report:
                     self._say(*self._failure(case), "")
                 elif self._is_verbose:
                     self._say(f"  {self._in(_GREEN, '✓')} {case.name}  {self._in(_DIM, _time(case.seconds))}")
+        self._show_progress()
+
+    def _show_progress(self) -> None:
+        if self._has_progress:
+            done = len(self.files)
+            sys.stderr.write(f"{_ERASED}· {done}/{self._total}" if done < self._total else _ERASED)
+            sys.stderr.flush()
 
     def _failure(self, case: CaseResult) -> Iterator[str]:
         yield f"  {self._in(_RED, '✗')} {self._in(_BOLD, case.name)}"
@@ -373,6 +387,9 @@ class Report:
         return f"{colour}{text}{_PLAIN}" if self._has_colours else text
 
     def _say(self, *lines: str) -> None:
+        if self._has_progress:
+            sys.stderr.write(_ERASED)
+            sys.stderr.flush()
         if not self._is_quiet:
             sys.stdout.write("".join([f"{line}\n" for line in lines]))
             sys.stdout.flush()

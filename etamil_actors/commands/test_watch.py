@@ -58,7 +58,7 @@ def watch(words: Sequence[str], wish: Wish, jobs: int, is_verbose: bool) -> int:
 
 
 def _run(paths: Sequence[str], wish: Wish, jobs: int, is_verbose: bool, known: dict[str, FileResult]) -> None:
-    report = Report(is_verbose=is_verbose)
+    report = Report(len(paths), is_verbose=is_verbose)
     run_and_tell(paths, wish, jobs, report)
     known.update({file.path: file for file in report.files})
     if not report.count and not report.broken:

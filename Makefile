@@ -3,7 +3,7 @@
 #   make up       run the services that config.yaml names
 #   make test     run all tests (PYTEST_ARGS="-k name" hands options on)
 #   make check    lint, types, floors, reference pages
-#   make docs     write the reference pages of docs/ from the tables
+#   make docs     write the reference pages of docs/ and the grammar of editors/ from the tables
 #   make bench    measure what benchmarks/README.md claims
 #   make clean    remove the environment and all that was built
 #
@@ -38,9 +38,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_floors.py
 	$(BIN)/python tools/reference_pages.py --check
+	$(BIN)/python tools/editor_files.py --check
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python tools/reference_pages.py
+	$(BIN)/python tools/editor_files.py
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'

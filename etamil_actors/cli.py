@@ -58,10 +58,12 @@ class Option:
 
 class Command:
     """One command. ``least`` and ``most`` tell how many words it takes (most −1: any number);
-    ``leaves_rest``: what stands behind the first word belongs to the program."""
+    ``leaves_rest``: what stands behind the first word belongs to the program. ``choices`` are the words of
+    which the first has to be one."""
 
     __slots__ = (
-        "english", "example", "form", "least", "leaves_rest", "module", "most", "options", "tamil", "word",
+        "choices", "english", "example", "form", "least", "leaves_rest", "module", "most", "options",
+        "tamil", "word",
     )
 
     def __init__(
@@ -75,6 +77,7 @@ class Command:
         most: int,
         options: tuple[Option, ...] = (),
         leaves_rest: bool = False,
+        choices: tuple[str, ...] = (),
     ) -> None:
         self.word = word
         self.form = form
@@ -85,6 +88,7 @@ class Command:
         self.most = most
         self.options = options
         self.leaves_rest = leaves_rest
+        self.choices = choices
 
 
 JSON = Option("--json", "JSON ஆக அச்சிடும்", "prints JSON")
@@ -115,6 +119,14 @@ COMMANDS = (
             Option("--verbose", "எது தொடங்குகிறது, எது நிற்கிறது என்பதையும் சொல்லும்",
                    "tells of everything that starts and stops as well"),
         ),
+    ),
+    Command(
+        "new", "NAME",
+        "உடனே ஓடும் ஒரு திட்டத்தைப் புதிய கோப்புறையில் எழுதும்: அமைப்பு, சேவை, சோதனை, Dockerfile, systemd. "
+        "வெற்றாக இல்லாத கோப்புறையில் எதையும் எழுதாது.",
+        "writes a project that runs at once into a new folder: configuration, service, test, Dockerfile, "
+        "systemd unit. In a folder that is not empty it writes nothing.",
+        "etamil-actors new kadai", 1, 1,
     ),
     Command(
         "run", "FILE [--] [ARGUMENT …]",
@@ -181,6 +193,65 @@ COMMANDS = (
         "checks programs without running them; of a folder, every .qmz file in it.",
         "etamil-actors check services", 1, -1,
         (Option("--json", "சிக்கல்களை JSON பட்டியலாக அச்சிடும்", "prints the problems as a JSON list"),),
+    ),
+    Command(
+        "routes", "[config.yaml | FILE.qmz]",
+        "வழிகளைப் பட்டியலிடும்: முறை, பாதை, இடம், காவல்; எதையும் இயக்காது.",
+        "lists the routes with method, path, place and guards; runs nothing.",
+        "etamil-actors routes examples/19_library.qmz", 0, 1,
+        (Option("--json", "JSON பட்டியலாக அச்சிடும்", "prints a JSON list"),),
+    ),
+    Command(
+        "openapi", "[config.yaml | FILE.qmz]",
+        "‘up’ வழங்கவிருக்கும் சேவைகளின் OpenAPI 3.1 ஆவணத்தை அச்சிடும்; மேல்நிலை போலி உலகில் ஓடும், எதுவும் எழுதப்படாது.",
+        "prints the OpenAPI 3.1 document of what ‘up’ would serve; the top level runs in a simulated world, "
+        "and nothing is written.",
+        "etamil-actors openapi examples/19_library.qmz", 0, 1,
+    ),
+    Command(
+        "config", "reference [KEY] | show [config.yaml] | check [config.yaml]",
+        "reference எல்லா அமைப்புகளையும் விளக்கும்; show இப்போது நடப்பிலுள்ளவற்றைக் காட்டும், இரகசியங்களை மறைத்து; "
+        "check அமைப்பையும் அதன் நிரல்களையும் சரிபார்க்கும்.",
+        "reference explains every setting; show tells what is in force, with secrets hidden; check looks for "
+        "mistakes in the configuration and its programs.",
+        "etamil-actors config show config.yaml", 1, 2,
+        (Option("--json", "JSON ஆக அச்சிடும்", "prints JSON"),),
+        choices=("reference", "show", "check"),
+    ),
+    Command(
+        "completion", "bash | zsh | fish",
+        "கட்டளைகளையும் விருப்பங்களையும் Tab விசையால் நிரப்ப, அந்த முனையத்துக்கான நிரலை அச்சிடும்.",
+        "prints the script with which a shell completes commands and options.",
+        "etamil-actors completion bash", 1, 1,
+        choices=("bash", "zsh", "fish"),
+    ),
+    Command(
+        "test", "[FILE | FOLDER …]",
+        "நிரல்களின் ‘சோதனை’களை ஓட்டும்; ஒவ்வொன்றும் புதிய சேவையில், போலி நேரத்தில். எதுவும் கொடுக்காவிட்டால் "
+        "இந்தக் கோப்புறையில் உள்ள எல்லாச் சோதனைகளும். முடிவு நிலை: எல்லாம் சரியென்றால் 0, தோல்வி என்றால் 1, "
+        "நிரலில் பிழை அல்லது சோதனையே இல்லை என்றால் 2.",
+        "runs the tests of programs, each in a fresh service and in virtual time; without a file, all tests "
+        "in this folder. Exit status: 0 when all passed, 1 when one failed, 2 when a program has errors or "
+        "there are no tests.",
+        "etamil-actors test services --coverage", 0, -1,
+        (
+            Option("-k", "பெயரில் இது உள்ள சோதனைகள் மட்டும்; மீண்டும் கொடுக்கலாம்",
+                   "only tests whose name holds this; may be said again", "NAME", is_text=True),
+            Option("--watch", "கோப்பு மாறும்போதெல்லாம் மீண்டும் ஓட்டும்; Ctrl-C முடிக்கும்",
+                   "runs again whenever a file changes; Ctrl-C ends it"),
+            Option("--coverage", "நிரலின் எந்த வரிகள் ஓடின என்று சொல்லும்",
+                   "tells which lines of the programs ran"),
+            Option("--junit", "முடிவுகளை JUnit XML ஆக இந்தக் கோப்பில் எழுதும்",
+                   "writes the results to this file as JUnit XML", "FILE", is_text=True),
+            Option("--config", "சேவைகளின் அமைப்புகள் இந்தக் கோப்பிலிருந்து (இயல்பு: இருந்தால் config.yaml)",
+                   "the settings of the services from this file (default: config.yaml, if it is there)",
+                   "FILE", is_text=True),
+            Option("--jobs", "ஒரே நேரத்தில் இத்தனை கோப்புகள் (இயல்பு: செயலிகளின் எண்ணிக்கை)",
+                   "so many files at once (default: the number of processors)", "N", -1),
+            Option("--verbose", "வெற்றி பெற்ற சோதனைகளின் பெயர்களையும் சொல்லும்",
+                   "tells the names of tests that passed as well"),
+            Option("--json", "முடிவுகளை JSON ஆக அச்சிடும்", "prints the results as JSON"),
+        ),
     ),
     Command(
         "sim", "FILE",
@@ -351,10 +422,13 @@ def read(command: Command, words: Sequence[str]) -> Given | None:
 def _arrange(
     command: Command, taken: list[str], options: dict[str, int], texts: dict[str, list[str]]
 ) -> Given:
+    if command.choices and (not taken or taken[0] not in command.choices):
+        raise _choose(command, taken)
     if len(taken) < command.least:
+        tamil, english = ("கோப்பின் பெயர்", "a file") if "FILE" in command.form else ("பெயர்", "a name")
         raise Usage(
-            f"கோப்பின் பெயர் தேவை: etamil-actors {command.word} {command.form}",
-            f"a file is needed: etamil-actors {command.word} {command.form}",
+            f"{tamil} தேவை: etamil-actors {command.word} {command.form}",
+            f"{english} is needed: etamil-actors {command.word} {command.form}",
         )
     if command.leaves_rest:
         return Given(taken[: command.most], options, taken[command.most :], texts)
@@ -362,6 +436,17 @@ def _arrange(
         extra = taken[command.most]
         raise Usage(f"‘{extra}’ இங்கே தேவையில்லை", f"‘{extra}’ is one word too many")
     return Given(taken, options, [], texts)
+
+
+def _choose(command: Command, taken: Sequence[str]) -> Usage:
+    choices = ", ".join(command.choices)
+    if not taken:
+        return Usage(f"{command.word}: இவற்றில் ஒன்று தேவை: {choices}", f"{command.word}: one of {choices}")
+    hint_tamil, hint_english = _near(taken[0], command.choices)
+    return Usage(
+        f"{command.word}: ‘{taken[0]}’ இல்லை; இவற்றில் ஒன்று: {choices}{hint_tamil}",
+        f"{command.word}: not ‘{taken[0]}’, but one of {choices}{hint_english}",
+    )
 
 
 def _key(option: Option) -> str:

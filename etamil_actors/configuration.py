@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from decimal import Decimal
 from functools import partial
@@ -85,13 +85,16 @@ DEEPEST: Final = 50
 # ---- the file -------------------------------------------------------------------------
 
 
-def read_setup(path: str, environment: Mapping[str, str] | None = None) -> Setup:
-    """Read a configuration; paths in it count from its folder.
+def read_setup(
+    path: str, environment: Mapping[str, str] | None = None, missing: Callable[[str], str] | None = None
+) -> Setup:
+    """Read a configuration; paths in it count from its folder. ``missing`` makes up what the environment
+    has not.
 
     Raises: OSError when it cannot be read, ConfigError when it says something else than it may.
     """
     root = _compose(path)
-    reader = Reader(path, os.environ if environment is None else environment)
+    reader = Reader(path, os.environ if environment is None else environment, missing)
     reader.fill_in(root)
     return reader.setup(root)
 
@@ -131,8 +134,11 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}|\
 class Reader:
     """Reads the tree of one configuration."""
 
-    def __init__(self, path: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: str, environment: Mapping[str, str], missing: Callable[[str], str] | None = None
+    ) -> None:
         self._path = path
+        self._missing = missing
         self._folder = os.path.dirname(path)
         self._environment = environment
 
@@ -171,6 +177,8 @@ class Reader:
         value = self._environment.get(name)
         if has_default:
             return value or default
+        if value is None and self._missing is not None:
+            return self._missing(name)
         if value is None:
             raise ConfigError(
                 self.place(node),

@@ -12,12 +12,13 @@ own business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import trio
 
 from etamil_actors.actors.errors import StartError, TooManyRestartsError
+from etamil_actors.actors.events import Listener
 from etamil_actors.actors.programs.agents import fault_in
 from etamil_actors.errors import EtamilError, Fault, Frame
 from etamil_actors.ports import Files
@@ -80,6 +81,8 @@ class Plan(NamedTuple):
     faults: FaultKinds = FaultKinds()
     idle: float = 3600.0
     """Virtual seconds that the service is left alone; 0 for not at all."""
+    options: Mapping[str, Any] = {}
+    """More of what ``open_service`` takes."""
 
 
 def order_of(seed: int) -> str:
@@ -99,12 +102,15 @@ def simulate(plan: Plan, seeds: Sequence[int]) -> Iterator[Run]:
 
 def run_case(plan: Plan, test: str, seed: int) -> Run:
     """One test, or one idle hour, under one seed."""
-    return _Case(plan, test, seed).run()
+    return Case(plan, test, seed).run()
 
 
-class _Case:
-    def __init__(self, plan: Plan, test: str, seed: int) -> None:
+class Case:
+    """One run: a test, or an idle hour, under one seed."""
+
+    def __init__(self, plan: Plan, test: str, seed: int, listeners: Sequence[Listener] = ()) -> None:
         self.plan = plan
+        self.listeners = listeners
         self.test = test
         self.seed = seed
         self.service: Service | None = None
@@ -114,6 +120,7 @@ class _Case:
         self.is_disturbed = False
 
     def run(self) -> Run:
+        """Run it, and say what came of it."""
         try:
             run_seeded(self._run, seed=self.seed, order=order_of(self.seed))
         except TooManyRestartsError as trouble:
@@ -148,6 +155,8 @@ class _Case:
             files=plan.files(),
             faults=plan.faults,
             kept_events=200,
+            listeners=self.listeners,
+            **plan.options,
         ) as self.service:
             if self.test == IDLE:
                 await self._idle(self.service)

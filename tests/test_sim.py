@@ -243,26 +243,26 @@ def test_a_service_that_does_not_start() -> None:
 
 
 def test_a_root_that_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def crash(self: simulation._Case, service: Service) -> None:
+    async def crash(self: simulation.Case, service: Service) -> None:
         while True:
             await service.settle()
             service.crash("closing", Fault("conflict"))
 
-    monkeypatch.setattr(simulation._Case, "_idle", crash)
+    monkeypatch.setattr(simulation.Case, "_idle", crash)
     ((kind, english),) = failures("x = 1;")
     assert kind == "gave_up"
     assert "gave up" in english
 
 
 def test_what_is_left_over_and_our_own_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def steal(self: simulation._Case, service: Service) -> None:
+    async def steal(self: simulation.Case, service: Service) -> None:
         from etamil_actors.actors.programs.activity import Activity
 
         assert service.system.locks.named("பூட்டு").try_acquire(Activity(service.running, "திருடன்"))
         service.crash("jobs", ValueError("நாங்கள்"))
         await service.settle()
 
-    monkeypatch.setattr(simulation._Case, "_idle", steal)
+    monkeypatch.setattr(simulation.Case, "_idle", steal)
     found = dict(failures("x = 1;"))
     assert found == {
         "lock": "<பூட்டு பூட்டு> is still held by திருடன்",
@@ -271,10 +271,10 @@ def test_what_is_left_over_and_our_own_mistakes(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_mistake_that_breaks_the_run_itself_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(self: simulation._Case, service: Service) -> None:
+    async def fail(self: simulation.Case, service: Service) -> None:
         raise ZeroDivisionError("us")
 
-    monkeypatch.setattr(simulation._Case, "_idle", fail)
+    monkeypatch.setattr(simulation.Case, "_idle", fail)
     assert failures("x = 1;") == [("internal", "an error in the runtime itself: ZeroDivisionError: us")]
 
 

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import trio
 
+from etamil_actors.actors.events import Event, EventStream
 from etamil_actors.actors.programs.exchange import Headers, PeerGoneError
 from etamil_actors.actors.programs.system import System
 from etamil_actors.edge.exchange import FileBody, Outgoing
@@ -37,6 +39,9 @@ ANSWER_NAMES: Final = {
 }
 
 PIECE: Final = 64 * 1024
+
+SHOWN: Final = 1_000
+"""So many bytes of an answer are told of."""
 
 
 class Received:
@@ -212,7 +217,21 @@ async def _receive(outgoing: Outgoing, received: Received) -> None:
         received.body += body
 
 
-async def send_as_program(site: Site, method: Value, path: Value, options: Value = None) -> Value:
+@dataclass(slots=True)
+class Answered(Event):
+    """A program has sent a request, and this is what it got."""
+
+    method: str
+    target: str
+    status: int
+    """0: there was no answer."""
+    body: str
+    """As much of it as people read."""
+
+
+async def send_as_program(
+    site: Site, events: EventStream, method: Value, path: Value, options: Value = None
+) -> Value:
     """``கோரிக்கை_அனுப்பு(method, path [, {"json", "body", "headers", "query"}])``."""
     given = read_options(options, "_sendRequest")
     headers = _texts(given, "headers")
@@ -226,7 +245,10 @@ async def send_as_program(site: Site, method: Value, path: Value, options: Value
     query = _texts(given, "query")
     if query:
         target += ("&" if "?" in target else "?") + urlencode(query)
-    received = await send(site, text_of(method).upper(), target, headers, body)
+    verb = text_of(method).upper()
+    received = await send(site, verb, target, headers, body)
+    answer = received.body[:SHOWN].decode("utf-8", "replace")
+    events.life(Answered(trio.current_time(), "", verb, target, received.status, answer))
     return received.record()
 
 

@@ -27,7 +27,7 @@ from etamil_actors.actors.channels.base import JOURNAL, Channel, Source
 from etamil_actors.actors.channels.lane import Lane
 from etamil_actors.actors.channels.letters import Letter
 from etamil_actors.actors.dead import DeadLetter
-from etamil_actors.actors.events import EventStream
+from etamil_actors.actors.events import EventStream, Listener
 from etamil_actors.actors.journal.store import Journal
 from etamil_actors.actors.moments import after, at
 from etamil_actors.actors.programs import agents
@@ -49,8 +49,10 @@ from etamil_actors.errors import (
     InternalError,
     ProgramEnd,
 )
+from etamil_actors.language.nodes import Module
 from etamil_actors.language.problems import LoadFailed
 from etamil_actors.language.program import FILE_MARK, NO_PLACE, Program
+from etamil_actors.language.source import SourceMap
 from etamil_actors.ports import Files
 from etamil_actors.resources.system import SimulatedConsole, SimulatedFiles, SimulatedProgram
 from etamil_actors.resources.telemetry.simulated import SimulatedNumbers, SimulatedTracer
@@ -191,9 +193,9 @@ class SimulatedService(RunningService):
     """A service that a test looks into."""
 
     def __init__(
-        self, system: SimulatedSystem, name: str, image: Image, mocks: Mocks, *, as_script: bool
+        self, system: SimulatedSystem, name: str, image: Image, mocks: Mocks, **how: Any
     ) -> None:
-        super().__init__(system, name, image, as_script=as_script)
+        super().__init__(system, name, image, **how)
         self.simulated = system
         self.mocks = mocks
         self.machines: list[SimulatedMachine] = []
@@ -731,6 +733,8 @@ class Loaded(NamedTuple):
     program: Program
     names: frozenset[str]
     """The functions that it may replace."""
+    module: Module | None = None
+    sources: SourceMap | None = None
 
 
 def load(name: str, text: str | bytes, files: Files, *, keep: bool = True, **options: Any) -> Loaded:
@@ -747,7 +751,7 @@ def load(name: str, text: str | bytes, files: Files, *, keep: bool = True, **opt
     names = replaceable(compiled.module)
     module, sources = compiled.module, compiled.sources
     program = compiled_or_failed(lambda: generate(module, sources, known=names, keep=keep), module, sources)
-    return Loaded(program, names)
+    return Loaded(program, names, module, sources)
 
 
 @asynccontextmanager
@@ -773,7 +777,10 @@ async def open_services(
     journal: Journal | None = None,
     faults: FaultKinds | None = None,
     kept_events: int | None = None,
+    listeners: Sequence[Listener] = (),
     as_script: bool = False,
+    how: Mapping[str, Mapping[str, Any]] | None = None,
+    process: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[dict[str, Service]]:
     """Run several services in one tree, by name, for the length of a block.
 
@@ -781,7 +788,9 @@ async def open_services(
     are scheduled is decided by whoever runs trio (``run_service``, ``run_seeded``). ``start`` is where
     the calendar begins, in seconds since 1970; ``stdin`` lets உள்ளிடு read. ``channels`` is what a
     configuration says of them. A ``journal`` of the test's own outlives the service, and the next one
-    that gets it goes on where this one stopped. ``faults`` puts things out of order by seed.
+    that gets it goes on where this one stopped. ``faults`` puts things out of order by seed. ``listeners``
+    hear of every event from the beginning. ``how`` tells of each service by name what ``RunningService``
+    wants to know, such as its ``settings``; ``process`` what ``System`` does, such as ``databases``.
 
     Raises:
         LoadFailed: a program has errors.
@@ -799,6 +808,8 @@ async def open_services(
     }
     events, trace, watch = EventStream(), Trace(kept_events), Watch()
     events.listen(trace)
+    for listener in listeners:
+        events.listen(listener)
     with Slicer(virtual=True) as slicer:
         system = SimulatedSystem(
             ports,
@@ -809,6 +820,7 @@ async def open_services(
             events=events,
             configured=channels,
             has_console=stdin is not None,
+            **(process or {}),
         )
         if faults is not None and faults.any:
             system.faults = Faults(faults, seed)
@@ -816,7 +828,8 @@ async def open_services(
         services = {}
         for name, one in loaded.items():
             mocks = Mocks(one.names, one.program.shared)
-            running = SimulatedService(system, name, Image(one.program), mocks, as_script=as_script)
+            given = {"as_script": as_script, **(how or {}).get(name, {})}
+            running = SimulatedService(system, name, Image(one.program), mocks, **given)
             system.services[name] = running
             services[name] = Service(running, trace)
         jitter = _jitter(seed)

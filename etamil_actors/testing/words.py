@@ -189,7 +189,8 @@ def send_request(activity: Activity, method: Value, path: Value, options: Value 
     _expect_test(activity, "_sendRequest")
     service = activity.service
     assert isinstance(service, SimulatedService)
-    return send_as_program(service.simulated.site, method, path, options)
+    system = service.simulated
+    return send_as_program(system.site, system.events, method, path, options)
 
 
 @word("_runTests")

@@ -279,7 +279,7 @@ COMMANDS = (
         "fmt", "FILE …",
         "நிரல்களை ஒரே சீரான அமைப்பில் திருத்தி எழுதும்; - என்றால் உள்ளீட்டைப் படித்து வெளியீட்டில் எழுதும்.",
         "rewrites programs in the one canonical layout; - reads standard input and writes standard output.",
-        "etamil-actors fmt --check examples services", 1, -1,
+        "etamil-actors fmt --check services", 1, -1,
         (
             Option("--check", "எதையும் மாற்றாது; திருத்த வேண்டிய கோப்புகளின் பெயரைச் சொல்லி 1 உடன் முடியும்",
                    "changes nothing; names the files that would change and ends with 1"),

@@ -59,10 +59,12 @@ class Server:
         is_awaited: bool = True,
         others: dict[str, Any] | None = None,
         options: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
         **http: Any,
     ) -> None:
         """``program`` is the name of one of ours, or a text; ``http`` is that section of the configuration,
-        ``others`` has other sections, and ``options`` are those of the command."""
+        ``others`` has other sections, ``options`` are those of the command, and ``environment`` has more
+        variables."""
         text = program if "\n" in program else (PROGRAMS / program).read_text("utf-8")
         (folder / "life.qmz").write_text(text, "utf-8")
         (folder / "files").mkdir(exist_ok=True)
@@ -75,6 +77,9 @@ class Server:
         self.folder = folder
         self.certificate = certificate
         self.lines: list[str] = []
+        """What it has said, as people read it."""
+        self.raw: list[str] = []
+        """The same, as it was written."""
         self._said = threading.Condition()
         self._is_over = False
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
@@ -82,7 +87,7 @@ class Server:
             [sys.executable, "-m", "etamil_actors", "up", *options, "config.yaml"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
             env={**kept, "HOME": str(folder), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY),
-                 "PYTHONDONTWRITEBYTECODE": "1"},
+                 "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -94,7 +99,8 @@ class Server:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             with self._said:
-                self.lines += plain(line.decode("utf-8", "replace").rstrip("\n"))
+                self.raw.append(line.decode("utf-8", "replace").rstrip("\n"))
+                self.lines += plain(self.raw[-1])
                 self._said.notify_all()
         with self._said:
             self._is_over = True

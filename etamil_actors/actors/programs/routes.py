@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from math import ceil, inf
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 from unicodedata import normalize
 
@@ -83,6 +84,7 @@ from etamil_actors.vm.convert import text_of
 from etamil_actors.vm.effects import PATH_PREFIX
 from etamil_actors.vm.entering import entered
 from etamil_actors.vm.from_text import converted
+from etamil_actors.vm.log_line import LEVELS
 from etamil_actors.vm.values import FieldInfo, Function, ShapeInfo, Value
 
 if TYPE_CHECKING:
@@ -857,7 +859,21 @@ def is_whole(image: Image) -> bool:
     program = image.program
     if program.serves:
         return False
-    return not any(row.kind in ("route", "handler", "job", "every", "on_stop") for row in program.declared)
+    if any(row.kind in ("route", "handler", "job", "every", "on_stop") for row in program.declared):
+        return False
+    return WATCHING.isdisjoint(_texts(program.code))
+
+
+WATCHING: Final = frozenset((*LEVELS, "_count", "_timing", "_gauge"))
+"""Words of services that a mere script may use as well, so that they do not count as serving."""
+
+
+def _texts(code: CodeType) -> Iterator[str]:
+    for constant in code.co_consts:
+        if type(constant) is str:
+            yield constant
+        elif isinstance(constant, CodeType):
+            yield from _texts(constant)
 
 
 def head_of(said: Answer | None) -> tuple[int, Headers]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,3 +163,12 @@ def test_a_missing_row_is_404_and_a_failed_query_500_and_a_log_line(begun: Any, 
 def test_the_test_in_the_language_is_ignored_by_up_and_its_route_answers(begun: Any) -> None:
     one = begun("08_tests.qmz")
     assert one.get("/api/hello") == (200, {"message": "Hello"})
+
+
+def test_the_test_in_the_language_passes() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "etamil_actors", "test", str(FOUNDING / "08_tests.qmz")],
+        capture_output=True, cwd=FOUNDING.parent.parent, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    assert "1 test, no failure" in done.stdout.decode()

@@ -372,3 +372,31 @@ def test_a_function_is_gone_when_its_connection_is_given_back() -> None:
     அச்சு பணி_காத்திரு(பணி_தொடங்கு(கேள்));
     """
     assert output_of(text) == ["[{a: 4}]", "true"]
+
+
+# ---- agents ---------------------------------------------------------------------------
+
+KEEPER = """
+முகவர் எழுத்தர்() {
+    செய்தி போடு(விலை) { தளம்_செய் "INSERT INTO items VALUES (?, ?)", ["பொருள்", விலை]; திரும்பு விலை; }
+    செய்தி ஆரம்பி() { தளம்_செய் "BEGIN", []; தளம்_செய் "INSERT INTO items VALUES ('x', 1)", []; திரும்பு 1; }
+    செய்தி விடு() { தளம்_செய் "ROLLBACK", []; திரும்பு 1; }
+    செய்தி பார்() { தளம்_வினா "SELECT count(*) AS n FROM items", [], v; திரும்பு v[0].n; }
+}
+"""
+
+
+def test_agents_that_have_nothing_to_do_leave_their_connections_to_others() -> None:
+    text = f"""
+    {ITEMS}{KEEPER}
+    எல்லாம் = []; எ = 0;
+    (எ < 40) சுற்று {{ எல்லாம் = இணை(எல்லாம், எழுத்தர்()); எ = எ + 1; }}
+    ஒவ்வொரு ஒன்று இல் எல்லாம் {{ ஒன்று.போடு(5); }}
+    அச்சு எல்லாம்[0].பார்();
+    """
+    assert looked_at(text).lines == ["40"]
+
+
+def test_an_agent_keeps_the_connection_on_which_it_has_begun_a_transaction() -> None:
+    calls = "ஒன்று = எழுத்தர்(); ஒன்று.ஆரம்பி(); அச்சு ஒன்று.பார்(); ஒன்று.விடு(); அச்சு ஒன்று.பார்();"
+    assert output_of(f"{ITEMS}{KEEPER}\n{calls}") == ["1", "0"]

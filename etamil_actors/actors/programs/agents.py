@@ -292,9 +292,12 @@ class AgentBehaviour(Behaviour):
     async def _go_on(self, running: Any) -> Any:
         self.handle.nesting = 0
         try:
-            return self._handled(await running)
+            answer = self._handled(await running)
         except BaseException as problem:  # noqa: BLE001  an answer, or raised again
-            return self._refused(problem)
+            answer = self._refused(problem)
+        if self.activity.lent is not None:
+            await self.activity.lent.rest()
+        return answer
 
     def _handled(self, value: Value) -> Value:
         machine = self.activity.machine

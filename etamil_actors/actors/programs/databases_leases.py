@@ -156,6 +156,11 @@ class Lent:
                 return lease
         return None
 
+    async def rest(self) -> None:
+        """The activity goes on later: what it does not need until then is given back."""
+        for one in (self.opened or {}).values():
+            await one.rest()
+
     async def end(self) -> None:
         """The activity has ended: give everything back, also when it is cut short meanwhile."""
         leases, self.leases = self.leases, {}

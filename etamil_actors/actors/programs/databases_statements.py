@@ -99,6 +99,16 @@ class Opened:
                 _add(self._connection, made)
         return self._connection
 
+    async def rest(self) -> None:
+        """Whoever has it does nothing for a while: others may use it, if nothing is open on it."""
+        connection = self._connection
+        if connection is None or self.is_memory or (not connection.is_broken and connection.in_transaction):
+            return
+        if connection.is_broken and self._was_open:
+            return  # the program has to hear of it
+        self._connection = None
+        await self.pool.give_back(connection)
+
     async def end(self) -> None:
         """Give it back."""
         connection, self._connection = self._connection, None

@@ -323,12 +323,17 @@ class DriverPool:
         return await self._lives(held)
 
     async def _lives(self, held: Held) -> bool:
-        """Does the other side answer? If not, the connection is thrown away."""
+        """Does the other side answer? If not, the connection is thrown away; and if it only stays silent, so
+        are the others that are idle: nobody shall wait for the same silence once for each of them."""
         raw = held.connection
         lives = False
         try:
-            with trio.CancelScope(deadline=trio.current_time() + CHECK_SECONDS):
+            with trio.CancelScope(deadline=trio.current_time() + CHECK_SECONDS) as scope:
                 lives = await raw.check()
+            if scope.cancelled_caught:
+                idle, self._idle = self._idle, []
+                for other in idle:
+                    other.connection.abandon()
         except Fault:
             pass  # it does not live, whatever it says
         finally:

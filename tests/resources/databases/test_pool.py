@@ -322,6 +322,20 @@ async def test_one_that_does_not_answer_the_question_is_thrown_away(autojump_clo
         assert trio.current_time() - began == pytest.approx(pools.CHECK_SECONDS)
 
 
+async def test_a_server_that_stays_silent_is_waited_for_once(autojump_clock: MockClock) -> None:
+    async with a_pool(most=5) as (pool, exchange):
+        leased = [await pool.lease() for _ in range(5)]
+        for connection in leased:
+            await pool.give_back(connection)
+        await trio.sleep(pools.CHECK_AFTER + 1)
+        for line in exchange.lines:
+            line.is_stuck = True
+        began = trio.current_time()
+        await pool.query("SELECT 1", ())
+        assert trio.current_time() - began <= pools.CHECK_SECONDS + 0.1
+        assert [line.ended for line in exchange.lines] == ["abandoned"] * 5 + [""]
+
+
 async def test_connections_that_nobody_uses_are_closed_after_a_while(autojump_clock: MockClock) -> None:
     async with a_pool(idle_seconds=100, least=1) as (pool, exchange):
         held = [await pool.lease() for _ in range(3)]

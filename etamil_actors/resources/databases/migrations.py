@@ -32,6 +32,8 @@ RELEASE_SECONDS: Final = 5.0
 LOCK: Final = 7_302_914_625_103_447
 """The number of our lock in PostgreSQL: any, as long as nobody else has it."""
 LONGEST_NAME: Final = 255
+STATEMENT_SECONDS: Final = 6 * 3600.0
+"""One statement of a file may take so long, whatever is said of queries: a large index takes its time."""
 
 _NAME: Final = re.compile(r"([0-9]{1,15})_.*\.sql\Z", re.DOTALL | re.IGNORECASE)
 _CREATE: Final = (

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import trio
@@ -548,6 +549,10 @@ class MysqlDriver:
         self._settings = settings
         self._address = address = MysqlAddress(settings.url)
         self._tls = address.tls() if address.mode != "disabled" else None
+
+    def patient(self, seconds: float, keeper: Keeper) -> MysqlDriver:
+        """One like it, whose statements may take so long."""
+        return MysqlDriver(replace(self._settings, query_seconds=seconds), keeper)
 
     @property
     def settings(self) -> PoolSettings:

@@ -205,9 +205,18 @@ class DriverPool:
 
     async def migrate(self, files: Sequence[tuple[str, str]]) -> int:
         """Run numbered files of SQL, each once; answers how many were new. Raises: Fault."""
-        from etamil_actors.resources.databases.migrations import migrate
+        from etamil_actors.resources.databases.migrations import STATEMENT_SECONDS, migrate
 
-        return await migrate(self, files)
+        patient = getattr(self._driver, "patient", None)
+        driver = patient(STATEMENT_SECONDS, self._keeper) if patient is not None else None
+        if driver is None:
+            return await migrate(self, files)
+        pool = DriverPool(driver.settings, driver, self._keeper, forget=_nobody, background=False)
+        try:
+            return await migrate(pool, files)
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 2 * GOODBYE_SECONDS):
+                await pool.close()
 
     # ---- leasing ----------------------------------------------------------------------------
 
@@ -511,3 +520,7 @@ class DriverPool:
             finally:
                 self._forget(self)
                 self._gone.set()
+
+
+def _nobody(pool: Pool) -> None:
+    """Nobody else has heard of it."""

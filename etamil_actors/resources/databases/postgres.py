@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import trio
@@ -498,6 +499,10 @@ class PostgresDriver:
         """Raises: Fault ``config`` when the url cannot be understood."""
         self._settings = settings
         self._address = PostgresAddress(settings.url)
+
+    def patient(self, seconds: float, keeper: Keeper) -> PostgresDriver:
+        """One like it, whose statements may take so long."""
+        return PostgresDriver(replace(self._settings, query_seconds=seconds), keeper)
 
     @property
     def settings(self) -> PoolSettings:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import perf_counter, thread_time
 from typing import Final, TypeVar
 
@@ -596,6 +597,12 @@ class SqliteDriver:
         self._settings = settings
         self._file = file_of(settings.url)
         self._memory: Opened | None = None
+
+    def patient(self, seconds: float, keeper: Keeper) -> SqliteDriver | None:
+        """One like it, whose statements may take so long."""
+        if self._file.is_memory:
+            return None
+        return SqliteDriver(replace(self._settings, query_seconds=seconds), keeper)
 
     @property
     def settings(self) -> PoolSettings:

@@ -258,3 +258,27 @@ async def test_a_table_may_be_made_anew_without_losing_what_refers_to_it(place: 
             await pool.migrate([first, again, wrong])
         assert await pool.query("SELECT count(*) AS c FROM parent", []) == [{"c": 1}]
         assert await pool.query("PRAGMA foreign_keys", []) == [{"foreign_keys": 1}]
+
+
+A_SECOND = {
+    "sqlite": "CREATE TABLE {table} AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 2000000) SELECT x FROM c;",
+    "postgres": "SELECT pg_sleep(0.7);",
+    "mysql": "DO SLEEP(0.7);",
+}
+
+
+async def test_a_statement_may_take_longer_than_a_query_may(place: Place, files: Files) -> None:
+    table = f"{migrations.TABLE}_slow"
+    slow = [("001_slow.sql", A_SECOND["sqlite" if place.is_sqlite else place.kind].format(table=table))]
+    async with place.pool(query_seconds=0.3) as pool:
+        try:
+            if place.is_simulated or "memory" in place.url:  # there one connection is all there is
+                with pytest.raises(Fault):
+                    await pool.migrate(slow)
+            else:
+                assert await pool.migrate(slow) == 1
+                assert await pool.migrate(slow) == 0
+            assert pool.facts().leased == 0
+        finally:
+            await pool.execute(f"DROP TABLE IF EXISTS {table}", ())
+            await files.drop(pool)

@@ -222,19 +222,19 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "db.not_connected",
-        "தரவுதள இணைப்பு இல்லை",
+        "தரவுத்தள இணைப்பு இல்லை",
         "no database connection is open",
         "A database statement without an open connection.",
     ),
     FaultKind(
         "db.handle",
-        "தரவுதளக் கைப்பிடி ‘{handle}’: {problem_ta}",
+        "தரவுத்தளக் கைப்பிடி ‘{handle}’: {problem_ta}",
         "database handle ‘{handle}’: {problem_en}",
         "A handle that is unknown, open with another text, or missing although several are open.",
     ),
     FaultKind(
         "db.unsupported",
-        "‘{backend}’ தரவுதளம் ஆதரிக்கப்படவில்லை",
+        "‘{backend}’ தரவுத்தளம் ஆதரிக்கப்படவில்லை",
         "the back end ‘{backend}’ is not supported",
         "A database back end without a driver.",
     ),
@@ -252,7 +252,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "db.unavailable",
-        "தரவுதளத்தை அடைய முடியவில்லை: {problem}",
+        "தரவுத்தளத்தை அடைய முடியவில்லை: {problem}",
         "the database cannot be reached: {problem}",
         "The database does not answer, or no connection became free in time.",
     ),

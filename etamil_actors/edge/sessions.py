@@ -340,7 +340,7 @@ def too_large() -> Fault:
     return Fault(
         "value.invalid",
         name=_WORD,
-        problem_ta=f"அமர்வின் குக்கீயில் {LONGEST_PAIR} எண்மிக்கு மேல் அடங்காது; பெரியவற்றைத் தரவுதளத்தில் வைத்து,"
+        problem_ta=f"அமர்வின் குக்கீயில் {LONGEST_PAIR} எண்மிக்கு மேல் அடங்காது; பெரியவற்றைத் தரவுத்தளத்தில் வைத்து,"
         " அமர்வில் அடையாளத்தை மட்டும் வைக்கவும்",
         problem_en=f"the cookie of a session holds at most {LONGEST_PAIR} bytes; keep what is large in a"
         " database and only its id in the session",

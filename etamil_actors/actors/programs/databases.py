@@ -257,7 +257,7 @@ def _of_parts(system: System, key: str, kind: Kind | None, options: dict[str, st
         raise _invalid(
             key,
             next(iter(options)),
-            "எந்த வகைத் தரவுதளம் என்று தெரியவில்லை; முதலில் ‘postgres’ என்பது போல எழுதவும், அல்லது url தரவும்",
+            "எந்த வகைத் தரவுத்தளம் என்று தெரியவில்லை; முதலில் ‘postgres’ என்பது போல எழுதவும், அல்லது url தரவும்",
             "nobody says what kind of database this is; write ‘postgres’, say, before it, or give a url",
         )
     if kind == "sqlite":
@@ -301,7 +301,7 @@ def _unsupported(said: str, known: Sequence[str]) -> Fault:
     said = said.partition("://")[0]  # it may be a url with a slip in its first word, and a password later
     return Fault(
         "db.unsupported",
-        tamil=f"‘{said}’ தரவுதளம் ஆதரிக்கப்படவில்லை; இருப்பவை: {', '.join(known)}",
+        tamil=f"‘{said}’ தரவுத்தளம் ஆதரிக்கப்படவில்லை; இருப்பவை: {', '.join(known)}",
         english=f"the back end ‘{said}’ is not supported; known are {', '.join(known)}",
         details={"backend": said},
     )

@@ -242,7 +242,7 @@ def _only(handles: dict[str, Opened]) -> Opened:
         names = ", ".join(handles)
         raise Fault(
             "db.handle",
-            tamil=f"பல தரவுதள இணைப்புகள் உள்ளன ({names}); எது என்று சொல்லவும்",
+            tamil=f"பல தரவுத்தள இணைப்புகள் உள்ளன ({names}); எது என்று சொல்லவும்",
             english=f"several databases are open ({names}); say which",
         )
     return next(iter(handles.values()))

@@ -19,7 +19,7 @@ def unavailable(tamil: str, english: str, **details: object) -> Fault:
     """The database does not answer, or not in time."""
     return Fault(
         "db.unavailable",
-        tamil=f"தரவுதளத்தை அடைய முடியவில்லை: {tamil}",
+        tamil=f"தரவுத்தளத்தை அடைய முடியவில்லை: {tamil}",
         english=f"the database cannot be reached: {english}",
         details={"problem": english, **details},
     )
@@ -75,7 +75,7 @@ def wrong_count(wanted: int, given: int) -> Fault:
 def not_text() -> Fault:
     """A text that no text of a database can be: with a NUL, or half a letter."""
     return refused(
-        "இந்த உரையைத் தரவுதளத்தில் வைக்க முடியாது (NUL அல்லது முறிந்த எழுத்து)",
+        "இந்த உரையைத் தரவுத்தளத்தில் வைக்க முடியாது (NUL அல்லது முறிந்த எழுத்து)",
         "a text with a NUL or a broken letter cannot be stored",
     )
 

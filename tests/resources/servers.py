@@ -7,6 +7,7 @@ an ``OwnServer``: a process on a free port, with its data in a temporary folder,
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import pwd
@@ -296,12 +297,22 @@ def _make_mysql(folder: Path, options: Options) -> OwnServer:
     install, server = _program("mariadb-install-db", "mysql"), _program("mariadbd", "mysql")
     other = _as_user("mysql", folder)
     data, port = folder / "data", free_port()
-    _run([*other, install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"])
+    made = ["--no-defaults", f"--datadir={data}", f"--tmpdir={folder}", "--auth-root-authentication-method=normal"]
+    with _one_at_a_time("mysql"):  # of two at once one may find the other's temporary tables
+        _run([*other, install, *made])
     command = [
         *other, server, "--no-defaults", f"--datadir={data}", "--bind-address=127.0.0.1", f"--port={port}",
         f"--socket={folder / 'sock'}", "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", *_owned(options, folder),
     ]  # fmt: skip
     return OwnServer("mysql", f"mysql://root@127.0.0.1:{port}/test", command, folder, signal.SIGTERM)
+
+
+@contextmanager
+def _one_at_a_time(kind: str) -> Iterator[None]:
+    """Among all processes that run tests."""
+    with open(Path(tempfile.gettempdir()) / f"etamil-{kind}-{os.getuid()}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _make_redis(folder: Path, options: Options) -> OwnServer:

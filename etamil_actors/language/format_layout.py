@@ -278,7 +278,8 @@ def _parts(pieces: Sequence[Piece]) -> list[Sequence[Piece]]:
     commas = [
         index + 1 for index, piece in enumerate(pieces[:-1]) if type(piece) is Word and piece.kind == ","
     ]
-    levels = [piece.level if type(piece) is Word else 0 for piece in pieces]
+    # A part of a part begins with the operator before which it was cut; it is not cut there again.
+    levels = [piece.level if index and type(piece) is Word else 0 for index, piece in enumerate(pieces)]
     loosest = min([level for level in levels if level], default=0)
     operators = [index for index, level in enumerate(levels) if level and level == loosest]
     cuts = [0, *(commas or operators), len(pieces)]

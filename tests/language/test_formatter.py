@@ -189,6 +189,12 @@ def test_operands_that_do_not_fit_have_a_line_each() -> None:
     assert formatted(program) == f"a = {LONG}\n    & b * 2\n    & {LONG}\n    & f(c);\n"
 
 
+def test_an_operand_that_no_line_can_hold_stands_on_its_own() -> None:
+    longer = f'"{"x" * 120}"'
+    assert formatted(f"a = b & {longer} & c;") == f"a = b\n    & {longer}\n    & c;\n"
+    assert formatted(f"f(b & {longer} & c);") == f"f(\n    b\n        & {longer}\n        & c\n);\n"
+
+
 def test_a_condition_that_does_not_fit_is_parted_at_its_loosest_operators() -> None:
     program = f"(a == {LONG} மற்றும் b அல்லது c == {LONG}) எனில் {{ d(); }}"
     expected = f"(\n    a == {LONG} மற்றும் b\n        அல்லது c == {LONG}\n) எனில் {{\n    d();\n}}\n"

@@ -146,6 +146,7 @@ OF_REQUESTS = {
     "_wsSend": "_wsSend",
     "_firstParameter": "_firstParameter",
     "_respondFile": "_respondFile",
+    "_respondPackage": "_respondPackage",
     "_saveUpload": "_saveUpload",
 }
 """Words that mean the request at hand, and their names. Where there is none they raise ``no_request``."""

@@ -6,16 +6,21 @@ in the same order, so neither a signature over them nor a small file that would 
 terabyte matters here. Python's ``zipfile`` can do none of that with bytes in memory without
 reaching into its inner parts.
 
-Stored and deflated entries are understood; sizes of 64 bits are read, and written as 32.
+A new one is made of names and contents (``packed``). Stored and deflated entries are understood; sizes of 64
+bits are read, and written as 32.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from struct import Struct
 from struct import error as StructError
 from typing import NamedTuple
 
 from etamil_actors.vm.limits import VALUE_BYTES, too_large
+
+Moment = tuple[int, int, int, int, int, int]
+"""Year, month, day, hour, minute, second."""
 
 STORED, DEFLATED = 0, 8
 ENCRYPTED, SIZES_BEHIND, UTF8_NAME = 0x1, 0x8, 0x800
@@ -161,6 +166,72 @@ class Package:
         if len(data) != entry.packed:
             raise _damaged()
         return _narrow_extra(self._data[name_end:start]), data
+
+
+MOST_ENTRIES = 0xFFFF
+LONGEST_NAME = 0xFFFF
+EARLIEST = 1980
+"""Before this year there is no date in a package."""
+REGULAR = 0o100644 << 16
+"""A file that its owner may write and everybody may read, for systems that ask."""
+UNIX = 3 << 8
+
+
+def packed(contents: Mapping[str, bytes], moment: Moment) -> bytes:
+    """A new package with these entries, in their order, all made at this moment.
+
+    A name is a path inside the folder into which somebody will unpack it, with ``/`` between its parts.
+
+    Raises:
+        BadPackage: a name leads out of that folder, or cannot be one; or there are too many entries.
+        BudgetSpent: it would be too large.
+    """
+    if len(contents) > MOST_ENTRIES:
+        raise BadPackage(
+            f"ஒரு பொதியில் {MOST_ENTRIES} உள்ளீடுகள் வரை இருக்கலாம்",
+            f"a package may have {MOST_ENTRIES} entries at most",
+        )
+    if sum(map(len, contents.values())) > VALUE_BYTES:
+        raise too_large()
+    pieces: list[bytes] = []
+    listed: list[bytes] = []
+    offset = 0
+    time, date = _dos_time(moment)
+    for name, content in contents.items():
+        expect_entry_name(name)
+        blank = Entry(
+            name.encode(), UNIX | 20, 20, UTF8_NAME, DEFLATED, time, date, 0, 0, 0, 0, 0, REGULAR, b"", b""
+        )
+        entry, data = _packed(blank, content)
+        if len(data) >= len(content):
+            entry, data = entry._replace(method=STORED, packed=len(content)), content
+        before = LOCAL.pack(b"PK\x03\x04", *_common(entry), len(entry.name), 0)
+        pieces += (before, entry.name, data)
+        listed.append(_line(entry, offset))
+        offset += len(before) + len(entry.name) + len(data)
+    count, directory = len(listed), b"".join(listed)
+    end = END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset, 0)
+    return b"".join([*pieces, directory, end])
+
+
+def expect_entry_name(name: str) -> None:
+    """May an entry be called so? Raises: BadPackage."""
+    parts = name.split("/")
+    is_plain = all(letter >= " " and letter not in '\\:\x7f' for letter in name)
+    if is_plain and not {"", ".", ".."} & set(parts) and len(name.encode("utf-8", "replace")) <= LONGEST_NAME:
+        return
+    raise BadPackage(
+        f"‘{name[:100]}’ ஒரு பொதியின் உள்ளீட்டுக்குப் பெயராகாது; ‘folder/name.txt’ போல எழுதவும்",
+        f"‘{name[:100]}’ cannot be the name of an entry in a package; write it like ‘folder/name.txt’",
+    )
+
+
+def _dos_time(moment: Moment) -> tuple[int, int]:
+    """Time and date as packages have them: two seconds are the least that can be told."""
+    year, month, day, hour, minute, second = moment
+    if year < EARLIEST:
+        year, month, day, hour, minute, second = EARLIEST, 1, 1, 0, 0, 0
+    return hour << 11 | minute << 5 | second // 2, min(year - EARLIEST, 127) << 9 | month << 5 | day
 
 
 # ── reading the directory ───────────────────────────────────────────────────────────────────────────

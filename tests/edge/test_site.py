@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import msgspec
 import pytest
@@ -569,6 +571,33 @@ def test_files_that_a_program_answers_with_are_read_when_it_has_ended(tmp_path: 
         assert (head.status, bytes(head.body)) == (200, b"")
 
     serve([plan("a", text)], scenario, really=True)
+
+
+def test_a_package_is_answered_without_a_file() -> None:
+    text = """
+    வழி பெறு, "/zip" { பதில்_பொதி(200, {"a.md": "வணக்கம்", "b/c.json": {"எண்": 7}}, {"X-A": "b"}); }
+    வழி பெறு, "/odf" { பதில்_பொதி(201, {"mimetype": "x"}) {"content-type": "application/odt"}; }
+    வழி பெறு, "/name" { பதில்_பொதி(200, {"../a": "x"}); }
+    வழி பெறு, "/kind" { பதில்_பொதி(200, ["a"]); }
+    வழி பெறு, "/header" { பதில்_பொதி(200, {"a": "x"}, {"X A": "b"}); }
+    வழி பெறு, "/last" { பதில்_பொதி(200, {"a": "x"}); பதில் 404, "none"; }
+    """
+
+    async def scenario(world: World) -> None:
+        answer = await world.ask("GET", "/zip")
+        told = (answer.status, answer.field("content-type"), answer.field("x-a"))
+        assert told == (200, "application/zip", "b")
+        with ZipFile(BytesIO(bytes(answer.body))) as found:
+            assert {name: found.read(name).decode() for name in found.namelist()} == {
+                "a.md": "வணக்கம்", "b/c.json": '{"எண்":7}',
+            }  # fmt: skip
+        odf = await world.ask("GET", "/odf")
+        assert (odf.status, odf.field("content-type")) == (201, "application/odt")
+        for path in ("/name", "/kind", "/header"):
+            assert (await world.get(path))[0] == 500
+        assert await world.get("/last") == (404, "none")
+
+    serve([plan("a", text)], scenario)
 
 
 def test_a_folder_gives_its_files_and_nothing_outside(tmp_path: Path) -> None:

@@ -211,6 +211,42 @@ def test_changing_a_package(make_machine: Any, first: bytes) -> None:
             assert old.read(name) == new.read(name)
 
 
+MOMENT = (2026, 11, 21, 21, 30, 59)
+
+
+def test_a_new_package_is_read_by_others() -> None:
+    contents = {"a.txt": b"short", "folder/ஆ.md": "வணக்கம் ".encode() * 500, "empty": b""}
+    with zipfile.ZipFile(io.BytesIO(packages.packed(contents, MOMENT))) as found:
+        assert found.testzip() is None
+        assert {name: found.read(name) for name in found.namelist()} == contents
+        assert list(contents) == found.namelist()
+        assert {one.date_time for one in found.infolist()} == {(2026, 11, 21, 21, 30, 58)}
+        methods = {one.filename: one.compress_type for one in found.infolist()}
+    assert methods["a.txt"] == zipfile.ZIP_STORED and methods["folder/ஆ.md"] == zipfile.ZIP_DEFLATED
+
+
+def test_a_new_package_is_read_by_ourselves_and_may_be_empty() -> None:
+    package = packages.Package(packages.packed({"அ": b"x"}, (1970, 1, 1, 0, 0, 0)))
+    assert package.read("அ") == b"x"
+    assert not zipfile.ZipFile(io.BytesIO(packages.packed({}, MOMENT))).namelist()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/a", "../a", "a/../b", "a//b", "a/", ".", "a\\b", "c:a", "a\nb", "a\x00", "x" * 70_000]
+)
+def test_an_entry_never_leads_out_of_its_folder(name: str) -> None:
+    with pytest.raises(packages.BadPackage):
+        packages.packed({name: b""}, MOMENT)
+
+
+def test_a_new_package_has_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "VALUE_BYTES", 1000)
+    with pytest.raises(BudgetSpent):
+        packages.packed({"a": b"x" * 600, "b": b"x" * 600}, MOMENT)
+    with pytest.raises(packages.BadPackage):
+        packages.packed({str(number): b"" for number in range(70_000)}, MOMENT)
+
+
 def test_a_package_may_be_changed_in_place_and_without_changes(make_machine: Any) -> None:
     machine = make_machine({"a.odt": package()})
     assert value(machine.call("பொதி_மாற்று", "a.odt", "a.odt", {})) == 6

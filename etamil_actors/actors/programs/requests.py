@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from time import gmtime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -17,10 +18,11 @@ from etamil_actors.actors.programs.responses import URL_SIGNS, Answer, answer_va
 from etamil_actors.actors.programs.words import WORDS, tamil_of, word
 from etamil_actors.errors import Fault
 from etamil_actors.vm.builtins.errors import failed
-from etamil_actors.vm.builtins.json import NotJson, json_text, parse_json_bytes
+from etamil_actors.vm.builtins.json import NotJson, json_bytes, json_text, parse_json_bytes
 from etamil_actors.vm.builtins.registry import wrong_kind
 from etamil_actors.vm.convert import text_of
 from etamil_actors.vm.effects import OF_REQUESTS
+from etamil_actors.vm.packages import BadPackage, packed
 from etamil_actors.vm.values import UNSET, LateNames, Ok, TwoNamed, Value
 
 if TYPE_CHECKING:
@@ -252,6 +254,38 @@ async def respond_file(activity: Activity, status: Value, path: Value, headers: 
     headers_of(headers)  # so that the program hears now what is wrong with them
     activity.said = Answer(status, "", headers, name)
     return Ok(name)
+
+
+@word("_respondPackage")
+async def respond_package(activity: Activity, status: Value, entries: Value, headers: Value = None) -> None:
+    """பதில்_பொதி: a package (ZIP) as the answer, made of names and contents.
+
+    Raises: Fault ``value.invalid``.
+    """
+    request_of(activity, "_respondPackage")
+    if not isinstance(entries, dict):
+        name = tamil_of("_respondPackage")
+        raise wrong_kind(name, "பெயர்: உள்ளடக்கம் என்ற பொருள்", "a record of entries", entries)
+    contents = {
+        name: value.encode("utf-8", "replace") if type(value) is str else json_bytes(value)
+        for name, value in entries.items()
+    }
+    given = dict(headers) if isinstance(headers, dict) else {}
+    if not any(name.lower() == "content-type" for name in given):
+        given["Content-Type"] = "application/zip"
+    headers_of(given)  # so that the program hears now what is wrong with them
+    system = activity.service.system
+    moment = gmtime(int(system.ports.clock.wall()))[:6]
+    try:
+        package = await system.threads.compute(packed, contents, moment)
+    except BadPackage as problem:
+        raise Fault(
+            "value.invalid",
+            name=tamil_of("_respondPackage"),
+            problem_ta=problem.tamil,
+            problem_en=problem.english,
+        ) from None
+    activity.said = Answer(status, package, given)
 
 
 def _tell_variables(activity: Activity, answer: Answer) -> None:

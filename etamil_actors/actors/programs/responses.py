@@ -49,6 +49,7 @@ class Answer(NamedTuple):
 
     status: Value
     body: Value
+    """Bytes, where a word has made them."""
     headers: Value
     file: str | None = None
 
@@ -96,6 +97,8 @@ def compose(answer: Answer) -> Response:
     if status in NO_BODY:
         return Response(status, [pair for pair in headers if pair is not JSON])
     body = answer.body
+    if type(body) is bytes:  # made by a word; a program has no such value
+        return Response(status, headers, body)
     data = body.encode("utf-8", "replace") if type(body) is str else json_bytes(body)
     return Response(status, headers, data)
 

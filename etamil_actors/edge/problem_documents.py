@@ -11,6 +11,10 @@ house: ``தமிழ்  (English)``. ``error`` is for clients of before: the s
 **What goes out.** An error tells the client what *it* can change. What went wrong inside — any code without
 a status of its own, and the words of databases and journals — is for the log; the client gets the request's
 id, by which the log is found. ``debug`` tells it all, to those who write the service.
+
+**In an envelope.** Services whose every answer is ``{success, data, error}`` want their errors to be read
+in the same way. ``envelope`` adds ``"success": false`` and ``"data": null``: with ``error``, which is there
+anyhow, the document is both, for RFC 9457 lets a document have further members.
 """
 
 from __future__ import annotations
@@ -106,6 +110,7 @@ def problem_body(
     debug: bool = False,
     extra: Mapping[str, Value] | None = None,
     instance: str = "",
+    envelope: bool = False,
 ) -> bytes:
     """The document that tells an error of a program.
 
@@ -115,23 +120,30 @@ def problem_body(
     code, words = _told(fault, status)
     errors = _errors(fault, language) if code == "validation" else None
     if debug or extra or errors or instance:
-        document = _document(code, words, status, language, instance)
+        document = _document(code, words, status, language, instance, envelope)
         if errors:
             document["errors"] = errors
         if debug:
             document["debug"] = _debug(fault)
         return _finished(document, request_id, extra)
-    return _quick(code, words, status, language, request_id)
+    return _quick(code, words, status, language, request_id, envelope)
 
 
 def plain_problem(
-    status: int, tamil: str, english: str, language: Language, *, request_id: str = "", **extra: str
+    status: int,
+    tamil: str,
+    english: str,
+    language: Language,
+    *,
+    request_id: str = "",
+    envelope: bool = False,
+    **extra: str,
 ) -> bytes:
     """The document for a refusal of the edge itself. ``extra`` has further members."""
     words = Words(tamil, english)
     if extra:
-        return _finished(_document("", words, status, language), request_id, extra)
-    return _quick("", words, status, language, request_id)
+        return _finished(_document("", words, status, language, "", envelope), request_id, extra)
+    return _quick("", words, status, language, request_id, envelope)
 
 
 def title_of(status: int) -> Words:
@@ -178,9 +190,12 @@ def _errors(fault: Fault, language: Language) -> list[Value]:
     ]
 
 
-def _document(code: str, words: Words, status: int, language: Language, instance: str = "") -> dict[str, Any]:
+def _document(
+    code: str, words: Words, status: int, language: Language, instance: str = "", envelope: bool = False
+) -> dict[str, Any]:
     title, detail = title_of(status), in_language(words, language)
-    document: dict[str, Any] = {
+    document: dict[str, Any] = {"success": False, "data": None} if envelope else {}
+    document |= {
         "type": f"urn:etamil:{quote(code, safe='._-', errors='replace')}" if code else "about:blank",
         "title": in_language(title, language),
         "status": status,
@@ -213,17 +228,19 @@ def _mended(value: Value) -> Value:
     return [_mended(part) for part in value] if isinstance(value, list) else value
 
 
-def _quick(code: str, words: Words, status: int, language: Language, request_id: str) -> bytes:
+def _quick(
+    code: str, words: Words, status: int, language: Language, request_id: str, envelope: bool
+) -> bytes:
     """The same few refusals are asked for again and again, often by those who send too much."""
     if len(words.tamil) + len(words.english) > LONGEST_KEPT:
-        return _finished(_document(code, words, status, language), request_id, None)
-    return b'%b,"request_id":%b}' % (_prepared(code, words, status, language), encode(request_id))
+        return _finished(_document(code, words, status, language, "", envelope), request_id, None)
+    return b'%b,"request_id":%b}' % (_prepared(code, words, status, language, envelope), encode(request_id))
 
 
 @lru_cache(1024)
-def _prepared(code: str, words: Words, status: int, language: Language) -> bytes:
+def _prepared(code: str, words: Words, status: int, language: Language, envelope: bool) -> bytes:
     """The document without its end."""
-    document = _document(code, words, status, language)
+    document = _document(code, words, status, language, "", envelope)
     try:
         return encode(document)[:-1]
     except UnicodeEncodeError:

@@ -95,6 +95,8 @@ class HttpSettings:
     """Networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed: ``10.0.0.0/8``."""
     debug: bool = False
     """Tell clients what went wrong inside. Never in production."""
+    envelope: bool = False
+    """Error answers have ``success: false`` and ``data: null`` too, beside ``error``."""
     access_log: bool = True
     compress: bool = True
     http2: str = "tls-only"

@@ -254,7 +254,8 @@ class Site:
     ) -> Response:
         """A refusal in words of the edge, in the client's language."""
         language = request.language
-        body = plain_problem(status, tamil, english, language, request_id=request.id)
+        envelope = self.settings.envelope
+        body = plain_problem(status, tamil, english, language, request_id=request.id, envelope=envelope)
         return Response(status, [*problem_headers(language), *headers], body)
 
     def _preflight(self, request: HttpRequest) -> Sequence[tuple[bytes, bytes]]:
@@ -487,6 +488,7 @@ class Site:
             language,
             request_id=request.id,
             debug=self.settings.debug,
+            envelope=self.settings.envelope,
         )
         response.headers = [*problem_headers(language), *response.headers]
         if response.status == 401:
@@ -594,7 +596,8 @@ class Site:
         """
         language = request.language if request is not None else ""
         id = request.id if request is not None else ""
-        body = plain_problem(status, tamil, english, language, request_id=id, **extra)
+        envelope = self.settings.envelope
+        body = plain_problem(status, tamil, english, language, request_id=id, envelope=envelope, **extra)
         headers = problem_headers(language)
         if status == 503:
             headers.append((b"retry-after", self.shared.retry_after()))

@@ -112,6 +112,26 @@ def test_debug_tells_it_all() -> None:
     }
 
 
+@pytest.mark.parametrize("fault", [
+    Fault("auth.missing"), Fault("validation", problem_ta="x", problem_en="x", details={"fields": {"role": "x"}}),
+    Fault("orders.closed", tamil="அ" * 400, english="b"), Fault("number.division_by_zero"),
+])  # fmt: skip
+def test_an_envelope_has_success_and_data_beside_the_error(fault: Fault) -> None:
+    status = STATUS_OF.get(fault.code, 500)
+    document, plain = told(fault, status, envelope=True), told(fault, status)
+    assert document.pop("success") is False
+    assert document.pop("data", "missing") is None
+    assert document["error"] == document["detail"]
+    assert document == plain
+
+
+def test_refusals_of_the_edge_come_in_the_envelope_too() -> None:
+    plain = json.loads(plain_problem(404, "இல்லை", "none", "en", envelope=True))
+    assert (plain["success"], plain["data"], plain["error"]) == (False, None, "Not Found")
+    more = json.loads(plain_problem(400, "இல்லை", "none", "en", envelope=True, place="x"))
+    assert (more["success"], more["data"], more["place"]) == (False, None, "x")
+
+
 def test_further_members_do_not_replace_ours() -> None:
     document = told(Fault("conflict"), 409, extra={"status": 1, "balance": Decimal("2.50")}, instance="/a")
     assert document["status"] == 409 and document["balance"] == 2.5 and document["instance"] == "/a"

@@ -235,4 +235,6 @@ def _told(request: HttpRequest, problem: Fault) -> Outgoing:
     headers = [*problem_headers(language), NO_STORE]
     if status == 401:
         headers.append(CHALLENGE)
-    return Outgoing(status, headers, problem_body(problem, status, language, request_id=request.id))
+    envelope = request.site is not None and request.site.settings.envelope
+    body = problem_body(problem, status, language, request_id=request.id, envelope=envelope)
+    return Outgoing(status, headers, body)

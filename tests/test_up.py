@@ -162,7 +162,7 @@ def test_the_example_of_the_help_starts_the_services_of_the_repository() -> None
         assert child.ends() == 0
     finally:
         child.end()
-    assert "    GET /hello/:name" in child.lines
+    assert "    GET /brief/:id" in child.lines
 
 
 def test_services_share_what_has_a_name(tmp_path: Path) -> None:

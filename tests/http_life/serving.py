@@ -74,6 +74,29 @@ class Server:
         setup: dict[str, Any] = {"name": "life", "processes": processes, "services": ["life.qmz"]}
         setup |= {"http": section, **(others or {})}
         (folder / "config.yaml").write_text(json.dumps(setup), "utf-8")  # YAML is JSON and more
+        self._start(folder, options, certificate, environment or {})
+        if is_awaited:
+            self.wait_until_it_serves()
+
+    @classmethod
+    def at(cls, folder: Path, *options: str, **environment: str) -> Server:
+        """Start what lies in a folder already, and wait until it serves."""
+        made = cls.__new__(cls)
+        made._start(folder, options, None, environment)
+        try:
+            made.wait_until_it_serves()
+        except BaseException:
+            made.end()
+            raise
+        return made
+
+    def _start(
+        self,
+        folder: Path,
+        options: tuple[str, ...],
+        certificate: Certificate | None,
+        environment: dict[str, str],
+    ) -> None:
         self.folder = folder
         self.certificate = certificate
         self.lines: list[str] = []
@@ -87,13 +110,11 @@ class Server:
             [sys.executable, "-m", "etamil_actors", "up", *options, "config.yaml"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
             env={**kept, "HOME": str(folder), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY),
-                 "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
+                 "PYTHONDONTWRITEBYTECODE": "1", **environment},
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._port = 0
-        if is_awaited:
-            self.wait_until_it_serves()
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import actors, caches, channels, data, http, journal, language, services, watching
+from benchmarks import actors, caches, channels, data, http, journal, language, roof, services, watching
 from benchmarks.table import Line, render, verdict
 
 SUBJECTS: dict[str, Callable[[int], list[Line]]] = {
@@ -25,6 +25,7 @@ SUBJECTS: dict[str, Callable[[int], list[Line]]] = {
     "data": data.measure,
     "caches": caches.measure,
     "watching": watching.measure,
+    "roof": roof.measure,
 }
 
 ROUNDS = 11
@@ -36,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
     subjects = given.subject or list(SUBJECTS)
     measures = SUBJECTS
     if given.seconds:
-        timed = {"http": http.measure, "data": data.measure}
+        timed = {"http": http.measure, "data": data.measure, "roof": roof.measure}
         measures = {**SUBJECTS, **{name: partial(one, seconds=given.seconds) for name, one in timed.items()}}
     lines = {subject: measures[subject](given.rounds) for subject in subjects}
     if given.json is not None:

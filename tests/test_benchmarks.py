@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import caches, data, http, language, services, watching
+from benchmarks import caches, data, http, language, roof, services, watching
 from benchmarks.counterparts import BEGIN, END
 from benchmarks.http.load import BODY_BYTES, Load, order, run_wrk
 from benchmarks.http.servers import BARE, GREETING, HELLO, OURS, PROGRAM, ServerError, started
@@ -261,3 +261,19 @@ def test_the_page_has_every_line_of_the_table() -> None:
         assert f"| {item.title} " in page
     for title in (*http.TITLES, *data.TITLES):
         assert f"| {title}" in page
+
+
+# ---- the roof -------------------------------------------------------------------------
+
+
+def test_the_root_services_are_up_when_they_answer_and_see_what_is_saved(tmp_path: Path) -> None:
+    folder = roof.copied(tmp_path)
+    with roof.up(folder) as running:
+        assert 0 < running.seconds and 0 < running.resident()
+        assert (roof.message_of(running.port) or "").startswith(roof.GREETING)
+    assert running.process.returncode == 0
+    assert roof.message_of(running.port) is None
+
+
+def test_what_a_save_changes_stands_once_in_the_program() -> None:
+    assert (roof.REPOSITORY / "services" / "api.qmz").read_text("utf-8").count(roof.GREETING) == 1

@@ -123,6 +123,7 @@ http:
   drain_delay: 0
   trusted_proxies: "127.0.0.1, 10.0.0.0/8"
   debug: yes
+  envelope: true
   access_log: பொய்
   compress: false
   http2: off
@@ -174,7 +175,8 @@ def test_everything_that_can_be_said_of_http_is_read(tmp_path: Path) -> None:
     assert (http.buffered_bytes, http.form_fields, http.form_files, http.upload_memory_bytes) == (1 << 30, 5, 0, 0)
     assert (http.websocket_message_bytes, http.websocket_ping_seconds, http.drain_delay) == (65536, 3600, 0)
     assert http.trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
-    assert (http.debug, http.access_log, http.compress, http.http2) == (True, False, False, "off")
+    assert (http.debug, http.envelope, http.access_log, http.compress) == (True, True, False, False)
+    assert http.http2 == "off"
     assert (http.health, http.metrics, http.openapi, http.docs) == ("/நலம்", "", "/api/openapi.json", "")
     assert http.cors.origins == ("https://kadai.example", "http://localhost:3000")
     assert (http.cors.methods, http.cors.headers, http.cors.exposed) == (("GET",), ("X-One",), ())

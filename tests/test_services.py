@@ -298,6 +298,8 @@ def test_every_route_is_described(serving: Server) -> None:
         ("/assets/{id}", "get"), ("/assets/{id}/events", "get"), ("/roi/today", "get"), ("/export/{id}", "post"),
         ("/config", "get"), ("/config", "post"), ("/review/status", "get"), ("/review/signoff", "post"),
     }  # fmt: skip
+    problem = serving.json("/openapi.json")["components"]["schemas"]["Problem"]
+    assert {"success", "data", "error"} <= set(problem["required"])
     assert all(paths[path][method]["summary"] for path, method in ours if not path.startswith("/health"))
 
 
@@ -329,6 +331,33 @@ def test_assets_that_were_not_finished_are_finished_by_the_next_process(start: S
     second = start(SETTING_ASSET_SECONDS="0")
     name, data = follow(second, job["events"])[-1]
     assert (name, len(data["made"])) == ("done", 4)
+
+
+def test_what_was_made_before_a_crash_is_not_made_again(start: Start) -> None:
+    first = start(SETTING_ASSET_SECONDS="0.3")
+    job = post(first, "/assets/generate", {"brief": "weather"}, 202)
+    with first.connect() as line:
+        line.send(request("GET", job["events"]))
+        line.until(b'"headline":')
+    first.gets(signal.SIGKILL)
+    first.ends()
+    second = start(SETTING_ASSET_SECONDS="0")
+    assert follow(second, job["events"])[-1][0] == "done"
+    assert get(second, "/roi/today")["assets_made"] == 4
+
+
+def test_more_than_can_wait_is_refused_for_a_while(start: Start) -> None:
+    server = start(SETTING_ASSET_SECONDS="600", SETTING_MOST_WAITING="1")
+    for _ in range(2):  # so many are made at once
+        job = post(server, "/assets/generate", {"brief": "weather"}, 202)
+        with server.connect() as line:
+            line.send(request("GET", job["events"]))
+            line.until(b"event: running")
+    post(server, "/assets/generate", {"brief": "weather"}, 202)
+    answer = server.ask("POST", "/assets/generate", b'{"brief": "weather"}', Content_Type="application/json")
+    assert told(answer, 503)["code"] == "overloaded"
+    assert int(answer.headers["retry-after"]) > 0
+    assert get(server, "/brief/weather")["id"] == "weather"
 
 
 def test_a_stop_lets_the_job_at_hand_finish(start: Start) -> None:

@@ -85,13 +85,15 @@ def openapi_document(
     servers: Sequence[str] = (),
     cookie: str = "session",
     has_api_keys: bool = False,
+    envelope: bool = False,
     ascii_name: Callable[[str], str] = str,
 ) -> Json:
-    """The document. ``cookie`` carries sessions; ``ascii_name`` spells a Tamil name, as far as it can.
+    """The document. ``cookie`` carries sessions; ``ascii_name`` spells a Tamil name, as far as it can;
+    with ``envelope`` errors have ``success`` and ``data``.
 
     Numbers in it may be decimals; ``openapi_bytes`` writes them.
     """
-    document = _Document(cookie, ascii_name, has_api_keys=has_api_keys)
+    document = _Document(cookie, ascii_name, has_api_keys=has_api_keys, envelope=envelope)
     return document.made(title, version, list(operations), description, servers)
 
 
@@ -333,6 +335,11 @@ _PROBLEM_SCHEMA: Final[Json] = {
     "required": ["type", "title", "status", "detail"],
 }
 
+_ENVELOPE_SCHEMA: Final[Json] = _PROBLEM_SCHEMA | {
+    "properties": {"success": {"const": False}, "data": {"type": "null"}} | _PROBLEM_SCHEMA["properties"],
+    "required": ["success", "data", "error", *_PROBLEM_SCHEMA["required"]],
+}
+
 _RETRY_AFTER: Final[Json] = {
     "Retry-After": {
         "description": "எத்தனை நொடிகளுக்குப் பின் மீண்டும் முயலலாம்  (seconds after which to try again)",
@@ -365,7 +372,10 @@ _RETRIED: Final = frozenset({429, 503})
 class _Document:
     """One document while it is made."""
 
-    def __init__(self, cookie: str, ascii_name: Callable[[str], str], *, has_api_keys: bool) -> None:
+    def __init__(
+        self, cookie: str, ascii_name: Callable[[str], str], *, has_api_keys: bool, envelope: bool
+    ) -> None:
+        self._problem = _ENVELOPE_SCHEMA if envelope else _PROBLEM_SCHEMA
         self._schemes: dict[str, Json] = {
             "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             "session": {"type": "apiKey", "in": "cookie", "name": cookie},
@@ -548,7 +558,7 @@ class _Document:
 
     def _components(self) -> Json:
         components: Json = {
-            "schemas": {PROBLEM: _PROBLEM_SCHEMA} | self._schemas.components,
+            "schemas": {PROBLEM: self._problem} | self._schemas.components,
             "responses": {_response_name(status): _refusal(status) for status in sorted(self._statuses)},
         }
         if self._needs_user:

@@ -464,6 +464,7 @@ class Edge:
                 servers=place.urls,
                 cookie=self.settings.session.cookie,
                 has_api_keys=bool(self.system.auth.keys),
+                envelope=self.settings.envelope,
                 ascii_name=self._ascii_name,
             )
             place.document = openapi_bytes(document)

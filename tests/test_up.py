@@ -34,7 +34,7 @@ Start = Callable[..., "Child"]
 class Child:
     """A running command, and what it says on both streams, line by line."""
 
-    def __init__(self, words: tuple[str, ...], folder: Path) -> None:
+    def __init__(self, words: tuple[str, ...], folder: Path, **environment: str) -> None:
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         self.lines: list[str] = []
         self._said = threading.Condition()
@@ -44,7 +44,7 @@ class Child:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "etamil_actors", *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
-            env={**kept, "HOME": str(folder), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY)},
+            env={**kept, "HOME": str(folder), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY), **environment},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -154,8 +154,9 @@ def test_a_program_with_nothing_that_lasts_stays_until_it_is_stopped(start: Star
     assert "everything has stopped in order" in child.said
 
 
-def test_the_example_of_the_help_starts_the_services_of_the_repository() -> None:
-    child = Child(tuple(COMMAND_OF["up"].example.split()[1:]), REPOSITORY)
+def test_the_example_of_the_help_starts_the_services_of_the_repository(tmp_path: Path) -> None:
+    elsewhere = f"sqlite:{tmp_path}/brief.db"  # and not beside that of whoever works here
+    child = Child(tuple(COMMAND_OF["up"].example.split()[1:]), REPOSITORY, DATABASE_URL=elsewhere)
     try:
         child.says("(addresses): http://127.0.0.1:")
         child.gets(signal.SIGTERM)

@@ -24,7 +24,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -49,6 +49,7 @@ from etamil_actors.leases import LocalLease
 from etamil_actors.observe.admin import About, Facts, admin_spec
 from etamil_actors.observe.lines import BAD, NOTE, Lines
 from etamil_actors.ports.auth import AuthSettings
+from etamil_actors.ports.databases import PoolSettings
 from etamil_actors.ports.web import WebSettings
 from etamil_actors.resource_settings import ResourceSettings
 from etamil_actors.resources.databases import RealDatabases
@@ -289,6 +290,7 @@ class Process:
         """What stands in the tree beside the services. Raises: AddressError, Fault."""
         others: list[Spec] = []
         self._watch(system, plan)
+        _make_folders(plan.resources.databases.values())
         if plan.lease:
             system.is_first = trio.Event()
             others.append(ActorSpec(name="lease", make=lambda: UnderLease(system, plan.lease)))
@@ -573,6 +575,23 @@ def number_of_lost_lines(lines: Lines) -> Any:
 def _answers_requests(service: RunningService) -> bool:
     declared = service.image.program.declared
     return service.as_whole or any(row.kind in ("route", "handler") for row in declared)
+
+
+def _make_folders(databases: Iterable[PoolSettings]) -> None:
+    """The folders of the SQLite files that the configuration names. Raises: Fault ``config``."""
+    for settings in databases:
+        path = settings.url.partition("?")[0]
+        if settings.kind != "sqlite" or path == ":memory:":
+            continue
+        try:
+            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        except OSError as trouble:
+            why = f"{trouble.filename}: {trouble.strerror}"
+            raise Fault(
+                "config",
+                problem_ta=f"database.{settings.name}: கோப்புறையை உருவாக்க முடியவில்லை: {why}",
+                problem_en=f"database.{settings.name}: its folder cannot be made: {why}",
+            ) from None
 
 
 def service_plan(one: Service, plan: Plan) -> ServicePlan:

@@ -130,10 +130,12 @@ class MemoryExchange:
         self.received.body += data
 
 
-def site_of(system: System) -> Site:
+def site_of(system: System, *, envelope: bool = False) -> Site:
     """Where the services of a system would be served, all at one address."""
     # No threads where time is virtual: nothing is long enough for one.
-    settings = HttpSettings(access_log=False, compress=False, upload_memory_bytes=64 * 1024 * 1024)
+    settings = HttpSettings(
+        access_log=False, compress=False, upload_memory_bytes=64 * 1024 * 1024, envelope=envelope
+    )
     edge = Edge(
         system,
         settings,

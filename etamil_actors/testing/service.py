@@ -283,9 +283,12 @@ class SimulatedSystem(System):
         watch: Watch,
         kept: Journal | None,
         seed: int = 0,
+        envelope: bool = False,
         **options: Any,
     ) -> None:
+        """``envelope`` is what the configuration says of errors (``http.envelope``)."""
         super().__init__(ports, slicer, journal=":memory:", **options)
+        self._envelope = envelope
         wall = ports.clock.wall
         self.tracer: SimulatedTracer = SimulatedTracer(seed=seed, wall=lambda: int(wall() * 10**9))
         self.numbers: SimulatedNumbers = SimulatedNumbers()
@@ -302,7 +305,7 @@ class SimulatedSystem(System):
         if self._site is None:
             from etamil_actors.testing.requests import site_of
 
-            self._site = site_of(self)
+            self._site = site_of(self, envelope=self._envelope)
         return self._site
 
     async def need_journal(self) -> Journal:

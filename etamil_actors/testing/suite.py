@@ -158,7 +158,11 @@ def _world_of(name: str, files: Sequence[str], setup: Setup | None) -> dict[str,
             if number in setup.per_request and os.path.realpath(path) == os.path.realpath(files[0]):
                 how["prelude_per_request"] = True
     # Databases are simulated, so each of them is empty; who may come in is as it is said.
-    process = {"databases": setup.resources.databases, "auth": setup.auth}
+    process = {
+        "databases": setup.resources.databases,
+        "auth": setup.auth,
+        "envelope": setup.http.envelope,
+    }
     return {"how": {name: how | {"settings": settings}}, "process": process, "channels": setup.channels}
 
 

@@ -14,6 +14,7 @@ import pytest
 from etamil_actors.configuration import Setup, read_setup
 from etamil_actors.configuration_table import ConfigError
 from etamil_actors.ports.databases import PoolSettings
+from tests.http_life.serving import Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -118,3 +119,14 @@ def test_up_opens_what_the_configuration_says_beside_the_file(tmp_path: Path) ->
     assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)
     connection.close()
     assert not (tmp_path / "app" / "books.db").exists(), "nothing is opened before it is needed"
+
+
+def test_the_folder_of_a_file_that_the_configuration_names_is_made(tmp_path: Path) -> None:
+    program = 'விகல்_செய்("CREATE TABLE t (a)");\nவழி பெறு, "/t" { பதில் 200, விகல்_ஒன்று("SELECT count(*) AS n FROM t"); }\n'
+    server = Server(tmp_path, program, others={"database": {"default": {"url": "sqlite:data/deep/kadai.db"}}})
+    try:
+        assert server.json("/t") == {"n": 0}
+        assert (tmp_path / "data" / "deep" / "kadai.db").exists()
+        assert server.stop() == 0
+    finally:
+        server.end()

@@ -50,6 +50,9 @@ from etamil_actors.resources.databases.sqlite_values import Stored, function_of,
 
 BUDGET: Final = 0.001
 """Seconds that a statement may take from everybody else."""
+TURN: Final = 0.004
+"""Seconds that many quick ones may take, one after the other, until others have a turn: about as long as the
+machines of programs compute before they are set aside."""
 STOP_SECONDS: Final = 3.0
 """How long stopping a statement may take before the connection is given up."""
 ASK_AGAIN: Final = 0.05
@@ -136,7 +139,7 @@ class SqliteConnection:
     def query_nowait(self, sql: str, parameters: Sequence[Datum]) -> list[Row] | None:
         """The rows, if the statement only reads and is quick; None: nothing was done. Raises: Fault."""
         file = self._file
-        if file.spent > BUDGET:  # others have their turn first
+        if file.spent > TURN:  # others have their turn first
             return None
         plan = file.plans[sql]
         if plan.deed is Deed.READ and not plan.trust and self._is_free():

@@ -16,6 +16,7 @@ counted twice; what the other still does until it ends is not told.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -79,17 +80,23 @@ class Siblings:
                 self._leave(path)
 
     async def _bind(self, listener: trio.socket.SocketType, path: str) -> None:
-        folder, name = os.path.split(path)
+        folder = os.path.dirname(path)
         os.makedirs(folder or ".", exist_ok=True)
-        if _is_socket(path):
-            os.unlink(path)
+        if _is_something_else(path):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)
+        # It gets its name when it listens: earlier it would be taken for that of one who is dead.
+        early = f".{os.getpid()}.{self.number}"
+        early_path = os.path.join(folder, early)
+        with suppress(FileNotFoundError):
+            os.unlink(early_path)
         # The address of a socket is short, and folders may be deep: it is named from within its folder.
         with _within(folder) as place:
-            await listener.bind(f"{place}/{name}")
-        os.chmod(path, 0o600)  # and nobody can come before it listens
-        found = os.lstat(path)
+            await listener.bind(f"{place}/{early}")
+        os.chmod(early_path, 0o600)  # and nobody can come before it listens
+        found = os.lstat(early_path)
         self._place = found.st_dev, found.st_ino
         listener.listen(LISTENING)
+        os.rename(early_path, path)
         self.is_served.set()
 
     def _leave(self, path: str) -> None:
@@ -151,14 +158,16 @@ class Siblings:
         folder, name = os.path.split(path)
         with trio.move_on_after(ANSWER_SECONDS):
             try:
-                if os.lstat(path).st_uid != os.getuid():
+                asked = os.lstat(path)
+                if asked.st_uid != os.getuid():
                     return None
                 with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer, _within(folder) as place:
                     await peer.connect(f"{place}/{name}")
                     return _unpacked(await _all_of(peer))
             except ConnectionRefusedError:
                 with suppress(OSError):
-                    os.unlink(path)  # it was killed and could not do so itself
+                    if os.path.samestat(asked, os.lstat(path)):
+                        os.unlink(path)  # it was killed and could not do so itself
                 return None
             except (OSError, ValueError):
                 return None
@@ -168,6 +177,13 @@ class Siblings:
 def _is_socket(path: str) -> bool:
     try:
         return stat.S_ISSOCK(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _is_something_else(path: str) -> bool:
+    try:
+        return not stat.S_ISSOCK(os.lstat(path).st_mode)
     except OSError:
         return False
 

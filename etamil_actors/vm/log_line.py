@@ -14,10 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from unicodedata import normalize
 
 from etamil_actors.vm.builtins.json import json_text
 from etamil_actors.vm.convert import text_of
-from etamil_actors.vm.values import Value
+from etamil_actors.vm.values import Err, Ok, Value
 
 LEVELS = {"_logError": "error", "_logWarn": "warn", "_logInfo": "info", "_logDebug": "debug"}
 """By the English name of the word."""
@@ -41,6 +42,9 @@ HIDDEN = "***"
 LONGEST = 8_000
 """So many characters of texts are shown in one line, all fields together."""
 
+LONGEST_SECRET = 1_000
+"""So much of a text that is cut is read beyond its end, for a secret that may stand there."""
+
 MOST_PARTS = 1_000
 """So many values."""
 
@@ -55,7 +59,7 @@ _SECRET_VALUES = re.compile(
     r"|\bBasic\s+[A-Za-z0-9+/=]{12,}"
     r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
     re.IGNORECASE,
 )
 
@@ -68,7 +72,7 @@ class Secrets:
     __slots__ = ("_known", "_more")
 
     def __init__(self, more: Iterable[str] = ()) -> None:
-        self._more = tuple(name.lower().replace("-", "_") for name in more)
+        self._more = tuple(_plain(name) for name in more)
         self._known: dict[str, bool] = {}
 
     def is_secret(self, name: str) -> bool:
@@ -81,10 +85,15 @@ class Secrets:
         return found
 
     def _looks_secret(self, name: str) -> bool:
-        plain = name.lower().replace("-", "_")
+        plain = _plain(name)
         if any(part in plain for part in (*SECRET_PARTS, *self._more)):
             return True
         return any(word.lower() in SECRET_WORDS for word in _WORDS.findall(name))
+
+
+def _plain(name: str) -> str:
+    # The same name may come in other signs: ொ as two, letters that are wide.
+    return normalize("NFKC", name).lower().replace("-", "_")
 
 
 SECRETS = Secrets()
@@ -115,13 +124,16 @@ class _Copy:
             return self._record(value, depth + 1)
         if kind is list:
             return self._array(value, depth + 1)
+        if isinstance(value, (Ok, Err)):
+            return self._text(text_of(type(value)(self.of(value.value, depth + 1))))
         return self._text(text_of(value))
 
     def _text(self, text: str) -> str:
-        if len(text) > self._left:
-            text = text[: max(self._left, 0)] + "…"
-        self._left -= len(text)
-        return shown(text)
+        if len(text) <= self._left:
+            self._left -= len(text)
+            return shown(text)
+        most, self._left = max(self._left, 0), 0
+        return _shown_within(text, most)
 
     def _record(self, record: dict[str, Value], depth: int) -> dict[str, Value]:
         is_secret, copy = self._secrets.is_secret, {}
@@ -151,6 +163,11 @@ def shown(text: str) -> str:
     return text if text.isprintable() else printable(text)
 
 
+def _shown_within(text: str, most: int) -> str:
+    # A secret that is cut would not look like one any more.
+    return shown(text[: most + LONGEST_SECRET])[:most] + "…"
+
+
 def printable(text: str) -> str:
     """A text in one line: what cannot be printed as ``\\x1b``."""
     return "".join([sign if sign.isprintable() or sign in _JOINERS else _escaped(sign) for sign in text])
@@ -162,7 +179,7 @@ def _escaped(sign: str) -> str:
 
 def event_text(event: str) -> str:
     """What happened, in the program's words, as it may be shown."""
-    return shown(event if len(event) <= LONGEST else event[:LONGEST] + "…")
+    return shown(event) if len(event) <= LONGEST else _shown_within(event, LONGEST)
 
 
 def line_of(event: str, fields: Value) -> str:

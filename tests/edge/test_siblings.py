@@ -155,3 +155,24 @@ async def test_a_folder_may_be_deep(tmp_path: Path) -> None:
         await serving(nursery, two)
         assert await told(one, "orders_total") == {"1": 10, "2": 20}
         nursery.cancel_scope.cancel()
+
+
+async def test_a_socket_has_its_name_only_when_somebody_listens(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = Process(path, 1, 1)
+    named: list[bool] = []
+    with trio.socket.socket(socket.AF_UNIX) as any_socket:
+        kind = type(any_socket)
+    listen = kind.listen
+
+    def watched(listener: trio.socket.SocketType, *arguments: int) -> None:
+        named.append(os.path.exists(f"{path}.1"))
+        listen(listener, *arguments)
+
+    monkeypatch.setattr(kind, "listen", watched)
+    async with trio.open_nursery() as nursery:
+        await serving(nursery, process)
+        assert named == [False]
+        assert [found.name for found in path.parent.iterdir()] == [f"{path.name}.1"]
+        nursery.cancel_scope.cancel()

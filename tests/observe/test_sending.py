@@ -16,7 +16,7 @@ from etamil_actors.actors.events import Event, EventStream
 from etamil_actors.actors.programs.keeper import ResourceKeeper, Told
 from etamil_actors.errors import Fault
 from etamil_actors.ports.telemetry import TracingSettings
-from etamil_actors.resources.telemetry.otlp import OtlpTracer, endpoint_of, headers_of, open_tracer
+from etamil_actors.resources.telemetry.otlp import OtlpTracer, endpoint_of, headers_of, open_tracer, place_of
 from etamil_actors.resources.telemetry.sending import BATCH, SpanSender
 from etamil_actors.resources.telemetry.tracer import KeptSpan, SpanTracer
 from tests.observe.collector import Collector, collecting
@@ -105,7 +105,7 @@ async def test_what_the_collector_does_not_take_is_counted_and_told_with_the_rea
         some(tracer_of(sender), 7)
     assert (sender.sent, sender.lost) == (0, 7)
     assert [one.english for one in told] == ["7 spans did not reach collector: 503 Service Unavailable"]
-    assert told[0].tamil.startswith("7 தடங்கள் collector சென்றடையவில்லை")
+    assert told[0].tamil.startswith("7 தடங்கள் collector-ஐச் சென்றடையவில்லை")
 
 
 async def test_an_exporter_that_raises_ends_nothing() -> None:
@@ -230,3 +230,18 @@ def test_the_tracer_is_no_import_of_opentelemetry() -> None:
     text = f"import sys, {modules}; print([m for m in sys.modules if m.split('.')[0] in ('opentelemetry', 'prometheus_client', 'requests')])"
     found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_what_people_call_a_collector_tells_no_secret() -> None:
+    assert place_of("https://ravi:hunter2@otel.example:4318/v1/traces?key=abc") == "https://otel.example:4318/v1/traces"
+    assert place_of("http://[::1]:4318/v1/traces") == "http://[::1]:4318/v1/traces"
+    with pytest.raises(Fault) as caught:
+        endpoint_of("ftp://ravi:hunter2@otel.example")
+    assert "hunter2" not in caught.value.tamil + caught.value.english
+
+
+async def test_what_a_collector_says_is_told_in_one_line_and_without_secrets() -> None:
+    told: list[Told] = []
+    async with kept(told) as keeper:
+        keeper.tell("அ: redis://ravi:hunter2@db/0\n✗ ஆ", "a: Bearer abcdefghijk\x1b[31m")
+    assert [(one.tamil, one.english) for one in told] == [("அ: redis://***@db/0\\n✗ ஆ", "a: ***\\x1b[31m")]

@@ -343,6 +343,20 @@ def test_who_waits_and_is_cancelled_leaves_no_trace(made: Callable[..., str]) ->
     assert output_of(text) == ["2 timeout", "1 1", "3 1"]
 
 
+def test_who_cannot_use_what_was_written_meanwhile_holds_up_nobody() -> None:
+    first = """
+    க = கேச்_உருவாக்கு(); சேவை_பதிவு("க", க); செயல் என்ன() { திரும்பு 1; }
+    செயல் விடு() { கேச்_கணக்கிடு(க, "x") { உறங்கு(2); கேச்_அமை(க, "x", என்ன); திரும்பு 1; } }
+    பணி_உருவாக்கு "ஒன்று" { விடு(); }
+    """
+    asking = """
+    பணி_உருவாக்கு "%s" {
+        உறங்கு(1); முயல் { கேச்_கணக்கிடு(சேவை_பெறு("க"), "x") { y = 1; }; } பிழை(e) { அச்சு e.code; } உறங்கு(50);
+    }
+    """
+    assert run_program(first, asking % "அ" + asking % "ஆ", seconds=5).lines == ["value.local"] * 2
+
+
 def test_asking_for_what_one_computes_oneself_is_a_deadlock_and_is_said_so(made: Callable[..., str]) -> None:
     text = f"""
     {made()}

@@ -291,3 +291,20 @@ def test_every_command_is_a_span_and_tells_no_values() -> None:
         "server.address": "r.example",
         "server.port": 6379,
     }
+
+
+def test_a_whole_line_in_place_of_a_command_is_not_told() -> None:
+    tracer: Any = Noted()
+
+    async def during(system: System) -> None:
+        system.tracer = tracer
+        await trio.sleep(3)
+
+    text = """
+    பணி_உருவாக்கு "வே" {
+        உறங்கு(1); ரெடிஸ்_இணை("redis://r.example/3"); ரெடிஸ்_கட்டளை("AUTH hunter2", []); ரெடிஸ்_கட்டளை("get", ["அ"]);
+    }
+    """
+    run_program(text, during=during)
+    assert [name for name, *_ in tracer.spans if name.isupper()] == ["_OTHER", "GET"]
+    assert "hunter2" not in str(tracer.spans).lower()

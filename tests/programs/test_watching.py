@@ -131,6 +131,11 @@ def test_of_attributes_so_many_are_told_and_so_much_of_each() -> None:
     assert len(told) == 64 and told["long"] == "அ" * 1000
 
 
+def test_secrets_inside_of_an_attribute_are_not_told_either() -> None:
+    service = run('தடம்("அ", {"பயனர்": {"பெயர்": "ரவி", "password": "x"}}) { }')
+    assert span_of(service, "அ").attributes == {"பயனர்": "{password: ***, பெயர்: ரவி}"}
+
+
 def test_what_looks_like_a_secret_is_not_told_in_an_attribute() -> None:
     service = run('தடம்("x", {"url": "postgres://ravi:hunter2@db/kadai", "note": "Bearer abcdefghijk"}) { }')
     assert span_of(service, "x").attributes == {"url": "postgres://***@db/kadai", "note": "***"}

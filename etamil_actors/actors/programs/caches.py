@@ -152,7 +152,11 @@ async def _wait(activity: Activity, cache: MemoryCache, key: str, flight: Flight
     """Somebody computes it: have what comes of it, or be the next to compute."""
     if not await flight.join(activity):
         return _landed(activity, flight)
-    found = cache.get(key, activity.machine, UNSET)  # it may have been written meanwhile
+    try:
+        found = cache.get(key, activity.machine, UNSET)  # it may have been written meanwhile
+    except BaseException:  # what was written may be nothing for this program
+        cache.give_up(key, flight, activity)
+        raise
     if found is UNSET:
         return Computing(activity, cache, key, flight)
     cache.land(key, flight, activity, found)

@@ -18,6 +18,7 @@ from etamil_actors.actors.errors import describe
 from etamil_actors.actors.events import Event, EventStream
 from etamil_actors.actors.leaves import leaves_of
 from etamil_actors.actors.moments import after
+from etamil_actors.vm.log_line import shown
 
 NAME: Final = "resources"
 FIRST_PAUSE: Final = 0.5
@@ -57,9 +58,9 @@ class ResourceKeeper:
         self._closing.append(close)
 
     def tell(self, tamil: str, english: str) -> None:
-        """Tell the operator something."""
+        """Tell the operator something: in one line, and no secrets that servers repeat."""
         if self._events.on_life:
-            self._events.life(Told(trio.current_time(), f"/root/{NAME}", tamil, english))
+            self._events.life(Told(trio.current_time(), f"/root/{NAME}", shown(tamil), shown(english)))
 
     async def close(self) -> None:
         """Close everything, what was opened last first; one thing that fails does not hold up the others."""

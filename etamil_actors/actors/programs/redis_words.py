@@ -7,6 +7,7 @@ top level has connected, every activity begins with, and borrows a connection wh
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from etamil_actors.actors.programs.spans import followed
@@ -40,6 +41,11 @@ LATER: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ")
 """How the errors begin that mean: not now."""
 
 WHOLE_MILLISECONDS: Final = 10**15
+
+OTHER: Final = "_OTHER"
+"""What a span calls a command whose name cannot be one."""
+
+_is_command = re.compile(r"[A-Z][A-Z0-9_.-]{0,39}").fullmatch
 
 
 # ---- asking a server ------------------------------------------------------------------
@@ -82,6 +88,8 @@ def fault_for(trouble: RedisUnavailable | RedisError) -> Fault:
 
 def _span(activity: Activity, redis: Redis, command: str | bytes | int) -> followed:
     name = str(command).upper()
+    if not _is_command(name):
+        name = OTHER  # whole lines are written there by mistake, with what they hold
     # Not the arguments: keys and values may be nobody else's business.
     attributes: dict[str, str | int | float | bool] = {
         "db.system.name": "redis",

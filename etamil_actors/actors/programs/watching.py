@@ -18,7 +18,7 @@ from etamil_actors.errors import Fault
 from etamil_actors.vm.blocks import Turn, Word
 from etamil_actors.vm.builtins.registry import wrong_kind
 from etamil_actors.vm.convert import text_of
-from etamil_actors.vm.log_line import HIDDEN, shown
+from etamil_actors.vm.log_line import HIDDEN, Secrets, masked, shown
 from etamil_actors.vm.values import Value
 
 if TYPE_CHECKING:
@@ -100,18 +100,19 @@ def trace(activity: Activity, name: Value, attributes: Value = None) -> Word:
 def _attributes(activity: Activity, attributes: Value) -> dict[str, str | int | float | bool]:
     if not isinstance(attributes, dict):
         raise wrong_kind(tamil_of("_span"), "பண்புகளின் பொருள்", "a record of attributes", attributes)
-    is_secret = activity.service.secrets.is_secret
+    secrets = activity.service.secrets
     return {
-        name[:LONGEST]: HIDDEN if is_secret(name) else _attribute(value)
+        name[:LONGEST]: HIDDEN if secrets.is_secret(name) else _attribute(value, secrets)
         for name, value in islice(attributes.items(), MOST_ATTRIBUTES)
     }
 
 
-def _attribute(value: Value) -> str | int | float | bool:
+def _attribute(value: Value, secrets: Secrets) -> str | int | float | bool:
     if type(value) is int or type(value) is bool:
         return value
     # A decimal is told as its digits: a float would say something else.
-    return shown((value if type(value) is str else text_of(value))[:LONGEST])
+    told = masked(value, secrets)
+    return (told if type(told) is str else shown(text_of(told)))[:LONGEST]
 
 
 class Traced(Word):

@@ -297,7 +297,7 @@ class SystemRedis:
                 return
             with trio.move_on_after(PROBE_SECONDS) as waiting:
                 await self._probe.wait()
-            if waiting.cancelled_caught:
+            if waiting.cancelled_caught and self._trouble is not None:
                 raise RedisUnavailable(*self._trouble)
 
     def _failed_to_connect(self, trouble: RedisUnavailable, attempt: int) -> None:

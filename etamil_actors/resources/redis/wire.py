@@ -116,10 +116,10 @@ class Reader:
         self._at = end + 2
         match kind:
             case 43:  # +
-                self._spend(len(line))
+                self._spend(len(line) + PART_BYTES)
                 return line
             case 45:  # -
-                self._spend(len(line))
+                self._spend(len(line) + PART_BYTES)
                 return RedisError(line.decode("utf-8", "replace"))
             case 58:  # :
                 self._spend(PART_BYTES)
@@ -133,6 +133,7 @@ class Reader:
         length = _number(line)
         if length < 0:
             _insist(length == -1, "a text of no length")
+            self._spend(PART_BYTES)
             self._at = begin
             return None
         if length > self._budget:
@@ -149,6 +150,7 @@ class Reader:
     def _array(self, length: int) -> Reply:
         if length < 0:
             _insist(length == -1, "an array of no length")
+            self._spend(PART_BYTES)
             return None
         if length * PART_BYTES > self._budget:
             self._too_large()

@@ -157,7 +157,7 @@ class ProgramNumbers:
         series = self._nowhere if family is None else self._series(family, labels, service)
         if series is self._nowhere:
             self.lost += 1
-        elif len(known) < MOST_KNOWN and "overflow" not in series.labels:
+        elif len(known) < MOST_KNOWN and "overflow" not in series.labels and _is_short(name, labels):
             known[key] = series
         return series
 
@@ -183,7 +183,7 @@ class ProgramNumbers:
                 "not kept",
             )
             return None
-        family = self._families[name] = Family(name, said, kind)
+        family = self._families[name] = Family(name, said[:LONGEST], kind)
         self._names.update(dict.fromkeys(taken, name))
         return family
 
@@ -242,6 +242,15 @@ class ProgramNumbers:
                     name = f"{family.name}_total" if family.kind == "counter" else family.name
                     metric.add_sample(name, series.labels, series.value)
             yield metric
+
+
+def _is_short(name: str, labels: Mapping[str, str]) -> bool:
+    # What is cut before it is kept is not remembered whole either.
+    return (
+        len(name) <= LONGEST
+        and len(labels) <= MOST_LABELS
+        and all(len(label) <= LONGEST and len(value) <= LONGEST for label, value in labels.items())
+    )
 
 
 _ENDS: Final = [*(str(end) for end in BOUNDS), "+Inf"]

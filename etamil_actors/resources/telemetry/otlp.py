@@ -51,7 +51,7 @@ def open_tracer(settings: TracingSettings, keeper: Keeper, *, name: str, version
             problem_ta="‘tracing’ க்கு OpenTelemetry தேவை: pip install 'etamil-actors[otel]'",
             problem_en="‘tracing’ needs OpenTelemetry: pip install 'etamil-actors[otel]'",
         )
-    sender = SpanSender(OtlpExporter(url, headers, name, version), keeper, where=url)
+    sender = SpanSender(OtlpExporter(url, headers, name, version), keeper, where=place_of(url))
     return OtlpTracer(sender, settings.sample)
 
 
@@ -73,10 +73,17 @@ def endpoint_of(said: str) -> str:
     if scheme not in ("http", "https") or not host or any(sign.isspace() for sign in said):
         raise Fault(
             "config",
-            problem_ta=f"tracing.endpoint: ‘{said}’ ஓர் HTTP முகவரி அல்ல; எ.கா. http://127.0.0.1:4318",
-            problem_en=f"tracing.endpoint: ‘{said}’ is no HTTP address; say http://127.0.0.1:4318",
+            problem_ta=f"tracing.endpoint: ‘{place_of(said)}’ ஓர் HTTP முகவரி அல்ல; எ.கா. http://127.0.0.1:4318",
+            problem_en=f"tracing.endpoint: ‘{place_of(said)}’ is no HTTP address; say http://127.0.0.1:4318",
         )
     return said if slash and path else f"{scheme}://{host}{PATH}"
+
+
+def place_of(url: str) -> str:
+    """An endpoint as people may read it: without user, password and query."""
+    scheme, separator, rest = url.partition("?")[0].rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def headers_of(lines: Sequence[str]) -> dict[str, str]:

@@ -145,6 +145,6 @@ class SpanSender:
         why, self._trouble = self._trouble, ""
         because = f": {why}" if why else ""
         self._keeper.tell(
-            f"{new} தடங்கள் {self._where} சென்றடையவில்லை{because}",
+            f"{new} தடங்கள் {self._where}-ஐச் சென்றடையவில்லை{because}",
             f"{new} spans did not reach {self._where}{because}",
         )

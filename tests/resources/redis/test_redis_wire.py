@@ -118,6 +118,14 @@ def test_a_reply_is_bounded_as_a_whole() -> None:
         read(b"*3\r\n" + b"*5\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n" * 3, 1000)
 
 
+@pytest.mark.parametrize("part", [b"+\r\n", b"-\r\n", b"$-1\r\n", b"*-1\r\n", b"*0\r\n", b"$0\r\n\r\n"])
+def test_what_is_empty_takes_room_too(part: bytes) -> None:
+    small = b"*8\r\n" + part * 8
+    assert len(read(small, 1000)) == 8  # type: ignore[arg-type]
+    with pytest.raises(WireError):
+        read(b"*8\r\n" + small * 8, 1000)
+
+
 def test_the_next_reply_has_the_whole_room_again() -> None:
     reader = Reader(1000)
     for _ in range(5):

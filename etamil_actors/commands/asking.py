@@ -6,16 +6,19 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from etamil_actors.commands import Usage, complain
+from etamil_actors.commands import Usage, complain, remark
+
+if TYPE_CHECKING:
+    from etamil_actors.cli import Given
 
 ASK_SECONDS: Final = 5.0
 MOST_BYTES: Final = 64 * 1024 * 1024
 DEFAULT: Final = "config.yaml"
 
-TWO: Final = tuple[str, str]
+TWO = tuple[str, str]
 
 
 class Process(NamedTuple):
@@ -154,6 +157,31 @@ def lost(process: Process, trouble: OSError) -> int:
 def print_json(value: Any) -> None:
     """For other programs."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def tell_list(
+    given: Given,
+    what: str,
+    nothing: TWO,
+    heads: Sequence[str],
+    row_of: Callable[[dict[str, Any]], Sequence[str]],
+    right: Sequence[int],
+) -> int:
+    """What a process has of this, as a table or as JSON; the exit status. Raises: Usage."""
+    process = the_one(given.words)
+    if process is None:
+        return 1
+    try:
+        found = process.ask(ask=what)[what]
+    except OSError as trouble:
+        return lost(process, trouble)
+    if given.options["json"]:
+        print_json(found)
+    elif not found:
+        remark(*nothing)
+    else:
+        sys.stdout.write("\n".join(table(heads, [row_of(one) for one in found], right)) + "\n")
+    return 0
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from etamil_actors.commands import remark
-from etamil_actors.commands.asking import lost, print_json, table, the_one
+from etamil_actors.commands.asking import tell_list
 
 if TYPE_CHECKING:
     from etamil_actors.cli import Given
 
+NOTHING: Final = ("சேனல்கள் எதுவும் இல்லை", "there are no channels")
+HEADS: Final = (
+    "சேனல் (channel)", "வகை (kind)", "ஊடகம் (transport)", "காத்திருப்பு (waiting)", "கொள்ளளவு (capacity)",
+    "இறந்தவை (dead)",
+)  # fmt: skip
+
 
 def main(given: Given) -> int:
     """List them."""
-    process = the_one(given.words)
-    if process is None:
-        return 1
-    try:
-        channels = process.ask(ask="channels")["channels"]
-    except OSError as trouble:
-        return lost(process, trouble)
-    if given.options["json"]:
-        print_json(channels)
-    elif not channels:
-        remark("சேனல்கள் எதுவும் இல்லை", "there are no channels")
-    else:
-        heads = (
-            "சேனல் (channel)", "வகை (kind)", "ஊடகம் (transport)", "காத்திருப்பு (waiting)", "கொள்ளளவு (capacity)",
-            "இறந்தவை (dead)",
-        )  # fmt: skip
-        rows = [
-            (
-                one["name"] + ("  ✗" if one["closed"] else ""),
-                one["kind"],
-                one["transport"],
-                str(one["waiting"]),
-                str(one["capacity"]),
-                str(one["dead"]),
-            )
-            for one in channels
-        ]
-        sys.stdout.write("\n".join(table(heads, rows, right=(3, 4, 5))) + "\n")
-    return 0
+    return tell_list(given, "channels", NOTHING, HEADS, _row, right=(3, 4, 5))
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    name = one["name"] + ("  ✗" if one["closed"] else "")
+    numbers = (str(one["waiting"]), str(one["capacity"]), str(one["dead"]))
+    return name, one["kind"], one["transport"], *numbers

@@ -447,18 +447,8 @@ def _jobs(service: RunningService) -> Iterator[str]:
 
 
 def _when(plan: JobPlan) -> str:
-    from etamil_actors.actors.channels.base import Channel
-    from etamil_actors.actors.schedule import Cron, Every
-
-    text = ""
-    match plan.schedule:
-        case Every() as every:
-            text = f"  every {every.seconds:g} s"
-        case Cron() as cron:
-            text = f"  cron {cron.text} ({cron.tz})"
-    if isinstance(plan.source, Channel):
-        text += f"  ← {plan.source.name}"
-    return text + (f"  ×{plan.instances}" if plan.instances > 1 else "")
+    when = f"  {plan.when}" if plan.when else ""
+    return when + (f"  ×{plan.instances}" if plan.instances > 1 else "")
 
 
 def _agents(service: RunningService) -> Iterator[str]:

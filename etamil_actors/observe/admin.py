@@ -26,11 +26,10 @@ from etamil_actors.actors.behaviour import Behaviour
 from etamil_actors.actors.channels.base import Channel
 from etamil_actors.actors.channels.letters import Letter
 from etamil_actors.actors.programs.agents import AgentBehaviour
-from etamil_actors.actors.programs.jobs import JobBehaviour, JobPlan
+from etamil_actors.actors.programs.jobs import JobBehaviour
 from etamil_actors.actors.programs.replacing import generations
 from etamil_actors.actors.programs.routes import RouteBehaviour
 from etamil_actors.actors.restart import Backoff
-from etamil_actors.actors.schedule import Cron, Every
 from etamil_actors.actors.supervisor import DynamicSupervisor, Supervisor
 from etamil_actors.errors import Fault
 from etamil_actors.observe.sockets import folder, stem_of
@@ -122,7 +121,7 @@ class Facts:
                     yield {
                         "service": service.name,
                         "name": behaviour.plan.name,
-                        "when": "once" if id(reference) in once else when(behaviour.plan),
+                        "when": "once" if id(reference) in once else behaviour.plan.when,
                         "state": actor.state.value,
                         "restarts": max(actor.life - 1, 0),
                         "at": behaviour.activity.place if behaviour.activity is not None else None,
@@ -178,16 +177,6 @@ class Facts:
         if what == "drop":
             return await letters.drop(int(number))
         raise KeyError(what)
-
-
-def when(plan: JobPlan) -> str:
-    """When a job runs, in a word."""
-    match plan.schedule:
-        case Every() as every:
-            return f"every {every.seconds:g} s"
-        case Cron() as cron:
-            return f"cron {cron.text} ({cron.tz})"
-    return f"← {plan.source.name}" if isinstance(plan.source, Channel) else ""
 
 
 def _actor(actor: Actor) -> dict[str, Any]:

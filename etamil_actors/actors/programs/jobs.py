@@ -76,6 +76,16 @@ class JobPlan(NamedTuple):
     durable: bool = False
     shutdown: float = SHUTDOWN_SECONDS
 
+    @property
+    def when(self) -> str:
+        """When it runs, for people: at intervals, by a calendar, for each message of a channel."""
+        match self.schedule:
+            case Every() as every:
+                return f"every {every.seconds:g} s"
+            case Cron() as cron:
+                return f"cron {cron.text} ({cron.tz})"
+        return f"← {self.source.name}" if isinstance(self.source, Channel) else ""
+
 
 def read_plan(name: str, options: Mapping[str, Value]) -> JobPlan:
     """The plan of a job.

@@ -26,7 +26,6 @@ import trio
 from etamil_actors.actors.actor import Actor, ActorSpec
 from etamil_actors.actors.behaviour import Behaviour, Spec
 from etamil_actors.actors.errors import StartError
-from etamil_actors.actors.events import Event
 from etamil_actors.actors.moments import after
 from etamil_actors.actors.programs.activity import Activity
 from etamil_actors.actors.programs.agents import AgentBehaviour, AgentHandle, start
@@ -55,10 +54,6 @@ REASON: Final = "the service has new code"
 
 Swap = Callable[[RunningService | None, RunningService | None], None]
 """Leads requests to the routes of the second in place of those of the first. Raises: Fault."""
-
-
-class Replaced(Event):
-    """A service has new code."""
 
 
 class Refusal(EtamilError):

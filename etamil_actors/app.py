@@ -476,12 +476,11 @@ class Process:
             await self._replacer.remove(name)
             del kept[name]
             self.lines.say(f"{name}: நீக்கப்பட்டது", f"{name}: removed")
-        self._plan = self._with_new_log(system, plan)._replace(services=list(kept.values()))
+        self._take_settings(system, self._plan, plan)
+        self._plan = plan._replace(services=list(kept.values()))
 
-    def _with_new_log(self, system: System, plan: Plan) -> Plan:
+    def _take_settings(self, system: System, before: Plan, plan: Plan) -> None:
         """What can change while all runs is changed; of the rest it is told that it waits for a start."""
-        before = self._plan
-        assert before is not None
         if before.resources.log != plan.resources.log:
             for service in system.services.values():
                 self._set_log(service, plan)
@@ -501,7 +500,6 @@ class Process:
                 f"{names}: changes of these take effect when the process is started anew",
                 BAD,
             )
-        return plan
 
     def _tell_refusal(self, refused: Refusal) -> None:
         problem = refused.problem

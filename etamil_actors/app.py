@@ -89,6 +89,10 @@ class Service(NamedTuple):
     program: Program
     settings: Mapping[str, Any] = {}
     """What the configuration says for அமைப்பு."""
+    prefix: str = ""
+    """What stands before the path of each of its routes."""
+    is_per_request: bool = False
+    """Does its top level run before each request, as 2.0 does?"""
 
 
 class Plan(NamedTuple):
@@ -103,8 +107,6 @@ class Plan(NamedTuple):
     """What the configuration says of channels, by name."""
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
-    per_request: frozenset[str] = frozenset()
-    """Services whose top level runs before each request, as 2.0 does."""
     child: int | None = None
     """The number of this process, when it is one of several that serve the same."""
     resources: ResourceSettings = ResourceSettings()
@@ -254,7 +256,7 @@ class Process:
     async def live(self, plan: Plan, ports: Ports, announce: Announce) -> None:
         """Run everything until it is to end, and take it down."""
         self._plan = plan
-        plans = [service_plan(one, plan) for one in plan.services]
+        plans = [service_plan(one) for one in plan.services]
         self.events.listen(self.lines.hear, messages=False)
         try:
             with self._start:
@@ -452,18 +454,13 @@ class Process:
     async def _take(self, plan: Plan, began: float) -> None:
         assert self._shutdown is not None and self._replacer is not None and self._plan is not None
         system, before = self._shutdown.system, {one.name: one for one in self._plan.services}
-        changed = [
-            one
-            for one in plan.services
-            if one != before.get(one.name)
-            or (one.name in plan.per_request) != (one.name in self._plan.per_request)
-        ]
+        changed = [one for one in plan.services if one != before.get(one.name)]
         gone = before.keys() - {one.name for one in plan.services}
         kept = dict(before)
         self._coming = plan
         for one in changed:
             try:
-                await self._replacer.replace(service_plan(one, plan))
+                await self._replacer.replace(service_plan(one))
             except Refusal as refused:
                 self._tell_refusal(refused)
                 continue
@@ -592,14 +589,15 @@ def _make_folders(databases: Iterable[PoolSettings]) -> None:
             ) from None
 
 
-def service_plan(one: Service, plan: Plan) -> ServicePlan:
+def service_plan(one: Service) -> ServicePlan:
     """A service, made ready to run."""
     image = Image(one.program)
     return ServicePlan(
         name=one.name,
         image=image,
         as_whole=is_whole(image),
-        prelude_per_request=one.name in plan.per_request,
+        prefix=one.prefix,
+        prelude_per_request=one.is_per_request,
         settings=one.settings,
     )
 

@@ -24,13 +24,16 @@ from etamil_actors.configuration_table import (
     LARGEST,
     LONGEST_NUMBER,
     PARTS,
+    PER_REQUEST,
+    PREFIX,
+    SERVICE,
     TOP,
+    WHEN,
     ConfigError,
     Row,
     Said,
     count,
     near,
-    one_of,
     short,
 )
 from etamil_actors.edge.addresses import parse_address
@@ -46,10 +49,20 @@ if TYPE_CHECKING:
     import yaml
 
 SETTINGS: Final = (*(one.key for one in TOP), "http", "auth", *SECTIONS)
-SERVICE_SETTINGS: Final = ("path", "prelude", "settings")
-PER_REQUEST: Final = "per_request"
-
+SERVICE_SETTINGS: Final = tuple(one.key.removeprefix("services.") for one in SERVICE)
 MOST_PROCESSES: Final = 256
+
+
+class ServiceEntry(NamedTuple):
+    """One of ``services``."""
+
+    path: str
+    prefix: str = ""
+    """What stands before the path of each of its routes."""
+    is_per_request: bool = False
+    """Does its top level run before each request, as 2.0 does?"""
+    settings: Mapping[str, Any] = {}
+    """What அமைப்பு answers."""
 
 
 class Setup(NamedTuple):
@@ -57,25 +70,19 @@ class Setup(NamedTuple):
 
     name: str
     """What people call the whole."""
-    services: list[str]
-    """The paths of its programs."""
+    services: Sequence[ServiceEntry]
+    """Its programs."""
     channels: dict[str, dict[str, Any]]
     """Options of channels by name; they win over those in the programs."""
     http: HttpSettings = HttpSettings()
     processes: int = 1
     auth: AuthSettings = AuthSettings()
-    per_request: frozenset[int] = frozenset()
-    """Services, by their places in the list, whose top level runs before each request, as 2.0 does."""
     resources: ResourceSettings = ResourceSettings()
 
-
-class ServiceEntry(NamedTuple):
-    """One of ``services``."""
-
-    path: str
-    is_per_request: bool
-    """Does its top level run before each request?"""
-    settings: Mapping[str, Any]
+    @property
+    def paths(self) -> list[str]:
+        """Where its programs are."""
+        return [one.path for one in self.services]
 
 
 DEEPEST: Final = 50
@@ -192,15 +199,13 @@ class Reader:
         said = dict(self.members(root, SETTINGS))
         if "services" not in said:
             raise ConfigError(f"{self._path}:1", "‘services’ இல்லை", "‘services’ is missing")
-        services = list(self._services(said["services"]))
         setup = Setup(
             name=os.path.basename(os.path.abspath(self._folder)),
-            services=[os.path.join(self._folder, one.path) for one in services],
-            per_request=frozenset(place for place, one in enumerate(services) if one.is_per_request),
+            services=list(self._services(said["services"])),
             channels=dict(self._channels(said["channels"])) if "channels" in said else {},
             http=self._http(said["http"]) if "http" in said else HttpSettings(),
             auth=read_auth(self, said["auth"]) if "auth" in said else AuthSettings(),
-            resources=self._resources(said, services),
+            resources=self._resources(said),
         )
         if "auth" in said:
             expect_apart(self, said["auth"], setup.auth, setup.http)
@@ -360,9 +365,7 @@ class Reader:
 
     # ── resources ────────────────────────────────────────────────────────────────────────────────
 
-    def _resources(
-        self, said: Mapping[str, yaml.Node], services: Sequence[ServiceEntry]
-    ) -> ResourceSettings:
+    def _resources(self, said: Mapping[str, yaml.Node]) -> ResourceSettings:
         found: dict[str, Any] = {}
         if "database" in said:
             found["databases"] = dict(self._databases(said["database"]))
@@ -372,10 +375,7 @@ class Reader:
             found["log"] = self._log(said["log"])
         if "tracing" in said:
             found["tracing"] = self._flat("tracing", said["tracing"])
-        return ResourceSettings(
-            services={os.path.join(self._folder, one.path): one.settings for one in services if one.settings},
-            **found,
-        )
+        return ResourceSettings(**found)
 
     def _flat(self, name: str, node: yaml.Node) -> Any:
         section = SECTIONS[name]
@@ -439,22 +439,32 @@ class Reader:
             raise ConfigError(place, "‘services’ எந்தச் சேவையையும் குறிப்பிடவில்லை", "‘services’ names no service")
         for entry in node.value:
             if isinstance(entry, yaml.MappingNode):
-                settings = dict(self.members(entry, SERVICE_SETTINGS))
-                if "path" not in settings:
-                    raise ConfigError(self.place(entry), "‘path’ இல்லை", "‘path’ is missing")
-                when = "once"
-                if "prelude" in settings:
-                    when = one_of("once", PER_REQUEST).read(self.said(settings["prelude"], "prelude"))
-                own = self._free(settings["settings"], "settings") if "settings" in settings else {}
-                if not isinstance(own, dict):
-                    raise ConfigError(
-                        self.place(settings["settings"]),
-                        "‘settings’: ‘பெயர்: மதிப்பு’ என எழுத வேண்டும்",
-                        "‘settings’ is written ‘name: value’",
-                    )
-                yield ServiceEntry(self._text(settings["path"], "path"), when == PER_REQUEST, own)
+                yield self._service(entry)
             else:
-                yield ServiceEntry(self._text(entry, "services"), False, {})
+                yield ServiceEntry(self._program(entry, "services"))
+
+    def _service(self, entry: yaml.Node) -> ServiceEntry:
+        """A program, and what is said of it."""
+        said = dict(self.members(entry, SERVICE_SETTINGS, "services"))
+        if "path" not in said:
+            raise ConfigError(self.place(entry), "‘path’ இல்லை", "‘path’ is missing")
+        when, prefix, own = "once", "", {}
+        if "prelude" in said:
+            when = WHEN.read(self.said(said["prelude"], "prelude"))
+        if "prefix" in said:
+            prefix = PREFIX.read(self.said(said["prefix"], "prefix"))
+        if "settings" in said:
+            own = self._free(said["settings"], "settings")
+        if not isinstance(own, dict):
+            raise ConfigError(
+                self.place(said["settings"]),
+                "‘settings’: ‘பெயர்: மதிப்பு’ என எழுத வேண்டும்",
+                "‘settings’ is written ‘name: value’",
+            )
+        return ServiceEntry(self._program(said["path"], "path"), prefix, when == PER_REQUEST, own)
+
+    def _program(self, node: yaml.Node, name: str) -> str:
+        return os.path.join(self._folder, self._text(node, name))
 
     def _free(self, node: yaml.Node, name: str, depth: int = 0) -> Any:
         """A value of the program's own: texts, exact numbers, booleans, nothing, lists and records."""

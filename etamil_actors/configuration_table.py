@@ -230,6 +230,21 @@ def _read_path(said: Said) -> str:
         raise said.wrong(wrong.flaw.tamil, wrong.flaw.english) from None
 
 
+_NO_PREFIX: Final = ":*?#%"
+"""What in a prefix would be no plain part of a path."""
+
+
+def _read_prefix(said: Said) -> str:
+    """Without a slash at its end, so ``/`` is none at all."""
+    text = _read_path(said._replace(text=said.text.rstrip("/"))) if said.text.strip("/") else ""
+    if not said.text.startswith("/") or any(mark in text for mark in _NO_PREFIX) or "//" in text:
+        raise said.wrong(
+            f"‘/api’ போன்ற பாதை தேவை, ‘{short(said.text)}’ அல்ல; அதில் {' '.join(_NO_PREFIX)} வராது",
+            f"a path such as ‘/api’, without {' '.join(_NO_PREFIX)}, not ‘{short(said.text)}’",
+        )
+    return text
+
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -352,6 +367,7 @@ FLAG: Final = Kind("மெய்/பொய்", "true or false", _read_flag, "bo
 TEXT: Final = Kind("உரை", "text", _read_text, "str")
 TOKEN: Final = Kind("பெயர்", "name", _read_token, "str")
 PATH: Final = Kind("பாதை, அல்லது off", "path, or off", _read_path, "str")
+PREFIX: Final = Kind("பாதை", "path", _read_prefix, "str")
 FILE: Final = Kind("கோப்பு", "file", _read_file, "str")
 SECRET: Final = Kind("இரகசியம்", "secret", _read_secret, "str", lambda value: "")
 SECRET_FILE: Final = Kind("கோப்பு", "file", _read_secret_file, "str", lambda value: "")
@@ -513,11 +529,8 @@ class Entry(NamedTuple):
 TOP: Final = (
     Entry("name", TEXT.tamil, TEXT.english, "", "எல்லாவற்றுக்கும் ஒரு பெயர்; சொல்லாவிட்டால் கோப்புறையின் பெயர்",
           "a name for all of it; unsaid: that of the folder"),
-    Entry("services", "பட்டியல்", "list", "", "நிரல்கள்: பாதை, அல்லது `{ path: …, prelude: per_request }`; "
-          "per_request என்றால் மேல்நிலை ஒவ்வொரு கோரிக்கைக்கும் புதிதாக ஓடும்; "
-          "`settings: { … }` அமைப்பு(…) தரும் மதிப்புகள்",
-          "programs: a path, or `{ path: …, prelude: per_request }`; then the top level runs anew for "
-          "each request; `settings: { … }` is what அமைப்பு(…) answers"),
+    Entry("services", "பட்டியல்", "list", "", "நிரல்கள்: ஒவ்வொன்றும் ஒரு கோப்பின் பாதை, அல்லது `{ path: …, prefix: … }`",
+          "programs: each the path of a file, or `{ path: …, prefix: … }`"),
     Entry("channels", "பெயர்: விருப்பங்கள்", "name: options", "",
           "சேனல்_உருவாக்கு ஏற்கும் விருப்பங்கள்; நிரலில் உள்ளவற்றை இவை வெல்லும்",
           "options as சேனல்_உருவாக்கு takes them; they win over those in the program"),
@@ -526,6 +539,23 @@ TOP: Final = (
           "processes that listen at the same addresses; SIGHUP replaces them one by one"),
 )  # fmt: skip
 """What is neither ``http`` nor ``auth``."""
+
+PER_REQUEST: Final = "per_request"
+WHEN: Final = one_of("once", PER_REQUEST)
+
+SERVICE: Final = (
+    Entry("services.path", TEXT.tamil, TEXT.english, "", "நிரலின் கோப்பு, `.qmz`",
+          "the file of the program, `.qmz`"),
+    Entry("services.prefix", PREFIX.tamil, PREFIX.english, "",
+          "நிரலின் எல்லா வழிகளின் பாதைக்கும் முன் வருவது: `/api` எனில் `/books`, `/api/books` இல் இருக்கும்",
+          "what stands before the path of each of its routes: with `/api`, `/books` is at `/api/books`"),
+    Entry("services.prelude", WHEN.tamil, WHEN.english, "once",
+          "per_request என்றால் மேல்நிலை ஒவ்வொரு கோரிக்கைக்கும் புதிதாக ஓடும்",
+          "per_request: the top level runs anew for each request"),
+    Entry("services.settings", "பெயர்: மதிப்பு", "name: value", "", "அமைப்பு(…) தரும் மதிப்புகள்",
+          "what அமைப்பு(…) answers"),
+)  # fmt: skip
+"""What may be said of each service."""
 
 
 def http_reference() -> list[Entry]:
@@ -590,6 +620,8 @@ def configuration_page() -> str:
         _PAGE_HEAD,
         "## மேல்நிலை (top level)\n",
         _table(TOP),
+        "## services\n",
+        _table(SERVICE),
         "## http\n",
         _table(http_reference()),
         *others,

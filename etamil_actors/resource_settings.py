@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from etamil_actors.observe.settings import LogSettings
 from etamil_actors.ports.databases import PoolSettings
@@ -22,5 +21,3 @@ class ResourceSettings:
     web: WebSettings = field(default_factory=WebSettings)
     log: LogSettings = field(default_factory=LogSettings)
     tracing: TracingSettings | None = None
-    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """``settings`` of services, by the path of the program."""

@@ -9,7 +9,7 @@ import pytest
 from etamil_actors import cli
 from etamil_actors.commands import Usage
 from etamil_actors.commands.up import given_setup
-from etamil_actors.configuration import Setup, read_setup
+from etamil_actors.configuration import ServiceEntry, Setup, read_setup
 from etamil_actors.configuration_auth import JWT, KEY, OIDC
 from etamil_actors.configuration_auth import reference as auth_reference
 from etamil_actors.configuration_table import HTTP, ConfigError, configuration_page, http_reference
@@ -210,7 +210,7 @@ def test_that_test_reads_every_setting() -> None:
 
 def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
     setup = read(tmp_path, "")
-    assert setup == Setup(tmp_path.name, [str(tmp_path / "a.qmz")], {}, HttpSettings(), 1, AuthSettings())
+    assert setup == Setup(tmp_path.name, [ServiceEntry(str(tmp_path / "a.qmz"))], {}, HttpSettings(), 1, AuthSettings())
     assert read(tmp_path, "http: { cors: { max_age: 1 } }").http.cors.methods == HttpSettings().cors.methods
 
 
@@ -323,8 +323,8 @@ def test_a_configuration_names_services(tmp_path: Path, text: str) -> None:
 def test_a_service_may_have_its_top_level_run_for_each_request(tmp_path: Path) -> None:
     path = config(tmp_path, "services: [a.qmz, {path: b.qmz, prelude: per_request}, {path: c.qmz, prelude: once}]")
     setup = read_setup(path)
-    assert [Path(service).name for service in setup.services] == ["a.qmz", "b.qmz", "c.qmz"]
-    assert setup.per_request == {1}
+    assert [Path(path).name for path in setup.paths] == ["a.qmz", "b.qmz", "c.qmz"]
+    assert [one.is_per_request for one in setup.services] == [False, True, False]
     with pytest.raises(ConfigError, match="did you mean ‘per_request’"):
         read_setup(config(tmp_path, "services: [{path: b.qmz, prelude: per_requst}]"))
 
@@ -465,7 +465,7 @@ def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
     assert (setup.processes, setup.http.body_bytes) == (1, 5)
     assert setup.http.bind == (":80", "localhost:81", "127.0.0.1:82")
     assert given_setup(path, given(path)).http.bind == ("127.0.0.1:1",)
-    assert given_setup("x/a.qmz", given("x/a.qmz")) == Setup("a", ["x/a.qmz"], {})
+    assert given_setup("x/a.qmz", given("x/a.qmz")) == Setup("a", [ServiceEntry("x/a.qmz")], {})
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from etamil_actors.configuration import Setup, read_setup
 from etamil_actors.configuration_resources import SECTIONS, reference
 from etamil_actors.configuration_table import (
     HTTP,
+    PER_REQUEST,
+    SERVICE,
     TOP,
     ConfigError,
     Entry,
@@ -53,7 +55,7 @@ def _print_json(told: object) -> None:
 def tell_reference(words: Sequence[str], as_json: bool) -> int:
     """Every setting, or those below a name: how it is written, its default, what it means."""
     sections = configuration_auth.reference() | reference()
-    everything = [*TOP, *http_reference(), *(one for rows in sections.values() for one in rows)]
+    everything = [*TOP, *SERVICE, *http_reference(), *(one for rows in sections.values() for one in rows)]
     entries = [one for one in everything if not words or _is_below(one.key, words[0])]
     if not entries:
         from etamil_actors.configuration_table import near
@@ -118,13 +120,14 @@ def tell_settings(words: Sequence[str], as_json: bool) -> int:
 def in_force(setup: Setup) -> Iterator[InForce]:
     """Every setting that has a value."""
     yield InForce("name", setup.name)
-    for number, path in enumerate(setup.services):
-        yield InForce(f"services.{number}", path)
-        if number in setup.per_request:
-            yield InForce(f"services.{number}.prelude", "per_request")
-        own = setup.resources.services.get(path)
-        if own:
-            yield from _free(f"services.{number}.settings", masked(dict(own)))
+    for number, one in enumerate(setup.services):
+        yield InForce(f"services.{number}", one.path)
+        if one.prefix:
+            yield InForce(f"services.{number}.prefix", one.prefix)
+        if one.is_per_request:
+            yield InForce(f"services.{number}.prelude", PER_REQUEST)
+        if one.settings:
+            yield from _free(f"services.{number}.settings", masked(dict(one.settings)))
     yield InForce("processes", setup.processes, setup.processes == 1)
     for name, options in setup.channels.items():
         yield from _free(f"channels.{name}", masked(dict(options)))
@@ -222,7 +225,7 @@ def check(words: Sequence[str], as_json: bool) -> int:
         if not as_json:
             complain_of_setup(wrong)
     else:
-        rows = _check_programs(setup.services, as_json)
+        rows = _check_programs(setup.paths, as_json)
     if as_json:
         _print_json(rows)
     is_sound = not any(row["severity"] == "error" for row in rows)

@@ -47,7 +47,7 @@ def _programs(setup: Setup) -> dict[str, Loaded] | None:
 
     programs: dict[str, Loaded] = {}
     is_sound = True
-    for name, path in zip(names_of(setup.services), setup.services, strict=True):
+    for name, path in zip(names_of(setup.paths), setup.paths, strict=True):
         try:
             with open(path, "rb") as file:
                 loaded = load_program(path, file.read())
@@ -95,10 +95,11 @@ def _how(setup: Setup, programs: dict[str, Loaded]) -> dict[str, dict[str, Any]]
     return {
         name: {
             "as_whole": is_whole(Image(one.program)),
-            "prelude_per_request": number in setup.per_request,
-            "settings": setup.resources.services.get(path, {}),
+            "prefix": entry.prefix,
+            "prelude_per_request": entry.is_per_request,
+            "settings": entry.settings,
         }
-        for number, (path, (name, one)) in enumerate(zip(setup.services, programs.items(), strict=True))
+        for entry, (name, one) in zip(setup.services, programs.items(), strict=True)
     }
 
 

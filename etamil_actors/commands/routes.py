@@ -41,8 +41,8 @@ def main(given: Given) -> int:
         return 1
     rows: list[Row] = []
     is_sound = True
-    for name, path in zip(names_of(setup.services), setup.services, strict=True):
-        found = routes_of(name, path)
+    for name, one in zip(names_of(setup.paths), setup.services, strict=True):
+        found = routes_of(name, one.path, one.prefix)
         is_sound = is_sound and found is not None
         rows += found or []
     if given.options["json"]:
@@ -57,8 +57,8 @@ def main(given: Given) -> int:
     return 0 if is_sound else 1
 
 
-def routes_of(service: str, path: str) -> list[Row] | None:
-    """The routes of a program; nothing when it has errors, which have been shown."""
+def routes_of(service: str, path: str, prefix: str = "") -> list[Row] | None:
+    """The routes of a program, below this prefix; nothing when it has errors, which have been shown."""
     from etamil_actors.language.problems import LoadFailed
     from etamil_actors.resources.system import SystemEnvironment, SystemFiles
     from etamil_actors.script import SOURCE_BYTES, read_and_check, search_path
@@ -74,20 +74,22 @@ def routes_of(service: str, path: str) -> list[Row] | None:
         show([problem for problem in compiled.problems if problem.severity == "error"], compiled.sources)
         return None
     try:
-        return list(_rows(service, compiled.program(), compiled))
+        return list(_rows(service, compiled.program(), compiled, prefix))
     except LoadFailed as failed:
         show(failed.problems, failed.sources)
         return None
 
 
-def _rows(service: str, program: Program, compiled: Compiled) -> Iterator[Row]:
+def _rows(service: str, program: Program, compiled: Compiled, prefix: str) -> Iterator[Row]:
+    from etamil_actors.actors.programs.prefix import below
+
     options = {_place(node.start, compiled): node for node in _routes_in(compiled.module)}
     for declared in program.declared:
         if declared.kind in ("route", "handler"):
             file, line = program.place_of(declared.place)
             node = options.get((file, line))
             summary, guards = _told(node.options) if node is not None else ("", [])
-            yield Row(service, declared.name, declared.path, file, line, summary, guards)
+            yield Row(service, declared.name, below(prefix, declared.path), file, line, summary, guards)
 
 
 def _place(position: int, compiled: Compiled) -> tuple[str, int]:

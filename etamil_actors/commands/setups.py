@@ -10,7 +10,7 @@ import sys
 from typing import Final
 
 from etamil_actors.commands.files import SUFFIX, complain_of_file
-from etamil_actors.configuration import Setup, read_setup
+from etamil_actors.configuration import ServiceEntry, Setup, read_setup
 from etamil_actors.configuration_table import ConfigError
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def made_up(name: str) -> str:
 def setup_at(path: str, missing: Callable[[str], str] | None = None) -> Setup | None:
     """What it says; nothing when it cannot be used, and why has been said."""
     if path.endswith(SUFFIX):
-        return Setup(os.path.basename(path).removesuffix(SUFFIX), [path], {})
+        return Setup(os.path.basename(path).removesuffix(SUFFIX), [ServiceEntry(path)], {})
     try:
         return read_setup(path, missing=missing)
     except OSError as error:

@@ -17,7 +17,7 @@ from functools import partial
 from etamil_actors.commands import Usage, complain, remark
 from etamil_actors.commands.check import show
 from etamil_actors.commands.files import SUFFIX, complain_of_file, told_of_file
-from etamil_actors.configuration import MOST_PROCESSES, Setup, complain_of_sockets, read_setup
+from etamil_actors.configuration import MOST_PROCESSES, ServiceEntry, Setup, complain_of_sockets, read_setup
 from etamil_actors.configuration_table import ConfigError
 from etamil_actors.edge.addresses import (
     UNIX,
@@ -92,7 +92,7 @@ def given_setup(path: str, given: Given) -> Setup:
 
     Raises: OSError, ConfigError, Usage.
     """
-    setup = Setup(_stem(path), [path], {}) if path.endswith(SUFFIX) else read_setup(path)
+    setup = Setup(_stem(path), [ServiceEntry(path)], {}) if path.endswith(SUFFIX) else read_setup(path)
     bind = tuple(
         text for word in given.texts.get("bind", ()) for text in word.split(",") if text.strip()
     )
@@ -125,7 +125,7 @@ def serve_here(
     is_watching: bool,
 ) -> int:
     """Serve in this process. ``read`` reads the configuration again."""
-    programs = sound_programs(setup.services)
+    programs = sound_programs(setup.paths)
     if programs is None:
         return 1
     from etamil_actors.app import serve
@@ -161,7 +161,7 @@ def serve_here(
             session = replace(now.http.session, secret=setup.http.session.secret)
             now = now._replace(http=replace(now.http, session=session))
         told: list[str] = []
-        sound = sound_programs(now.services, told.append)
+        sound = sound_programs(now.paths, told.append)
         if sound is None:
             return "".join(told)
         files[""] = watched(config, sound)
@@ -190,10 +190,10 @@ def make_plan(
     """What a process is to serve, from its configuration and the compiled programs."""
     from etamil_actors.app import Plan, Service
 
-    names = names_of(setup.services)
+    names = names_of(setup.paths)
     services = [
-        Service(name, program, setup.resources.services.get(path, {}))
-        for name, program, path in zip(names, programs, setup.services, strict=True)
+        Service(name, program, one.settings, one.prefix, one.is_per_request)
+        for name, program, one in zip(names, programs, setup.services, strict=True)
     ]
     return Plan(
         setup.name,
@@ -203,7 +203,6 @@ def make_plan(
         setup.channels,
         http=setup.http,
         auth=setup.auth,
-        per_request=frozenset(names[place] for place in setup.per_request),
         resources=setup.resources,
         child=child,
         config=os.path.realpath(config),

@@ -152,10 +152,11 @@ def _world_of(name: str, files: Sequence[str], setup: Setup | None) -> dict[str,
     how: dict[str, Any] = {}
     parts = {os.path.realpath(file) for file in files}
     settings: dict[str, Value] = {}
-    for number, path in enumerate(setup.services):
-        if os.path.realpath(path) in parts:
-            settings |= setup.resources.services.get(path, {})
-            if number in setup.per_request and os.path.realpath(path) == os.path.realpath(files[0]):
+    for one in setup.services:
+        path = os.path.realpath(one.path)
+        if path in parts:
+            settings |= one.settings
+            if one.is_per_request and path == os.path.realpath(files[0]):
                 how["prelude_per_request"] = True
     # Databases are simulated, so each of them is empty; who may come in is as it is said.
     process = {

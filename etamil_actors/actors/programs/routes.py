@@ -40,6 +40,7 @@ from etamil_actors.actors.programs.exchange import (
     Response,
     refusal,
 )
+from etamil_actors.actors.programs.prefix import below
 from etamil_actors.actors.programs.requests import (
     body_text,
     files_of,
@@ -206,7 +207,7 @@ class Route:
         whole program."""
         self.service = service
         self.method = method
-        self.pattern = pattern
+        self.pattern = pattern = below(service.prefix, pattern)
         self.unit = unit
         self.number = -1
         """Of its declaration in the program."""

@@ -86,6 +86,7 @@ class RunningService:
         *,
         as_script: bool = False,
         as_whole: bool = False,
+        prefix: str = "",
         prelude_per_request: bool = False,
         settings: Mapping[str, Value] | None = None,
         path: str = "",
@@ -96,6 +97,8 @@ class RunningService:
         self.as_script = as_script
         self.as_whole = as_whole
         """Answer requests at ``/`` by running all of the program, as 2.0 does without routes."""
+        self.prefix = prefix
+        """What stands before the path of each of its routes."""
         self.prelude_per_request = prelude_per_request
         """Run the top level before each request, as 2.0 does."""
         self.settings = settings or {}
@@ -156,6 +159,7 @@ class RunningService:
             plan.image,
             as_script=plan.as_script,
             as_whole=plan.as_whole,
+            prefix=plan.prefix,
             prelude_per_request=plan.prelude_per_request,
             settings=plan.settings,
             path=path,

@@ -66,6 +66,8 @@ class ServicePlan:
     image: Image
     as_whole: bool = False
     """Answer requests at ``/`` by running all of the program; nothing of it runs at the start."""
+    prefix: str = ""
+    """What stands before the path of each of its routes."""
     prelude_per_request: bool = False
     """Run the top level before each request, as 2.0 does."""
     settings: Mapping[str, Value] = field(default_factory=dict)

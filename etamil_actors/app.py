@@ -48,6 +48,7 @@ from etamil_actors.errors import BudgetSpent, Fault
 from etamil_actors.leases import LocalLease
 from etamil_actors.observe.admin import About, Facts, admin_spec
 from etamil_actors.observe.lines import BAD, NOTE, Lines
+from etamil_actors.observe.recent import Recent
 from etamil_actors.ports.auth import AuthSettings
 from etamil_actors.ports.databases import PoolSettings
 from etamil_actors.ports.web import WebSettings
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from etamil_actors.actors.behaviour import Spec
     from etamil_actors.actors.programs.activity import Activity
     from etamil_actors.actors.programs.service import RunningService
+    from etamil_actors.edge.observer import Observer
     from etamil_actors.edge.server import Edge
     from etamil_actors.language.program import Program
     from etamil_actors.ports import Clock
@@ -116,8 +118,8 @@ class Plan(NamedTuple):
     """The file whose lock tells which of several processes runs what may run once only."""
 
 
-Announce = Callable[[System, Sequence[str], Callable[[str], object]], None]
-"""Is told what has started, the URLs at which it is served, and where the text goes that people read."""
+Announce = Callable[[System, "Process", Callable[[str], object]], None]
+"""Is told what has started, where it is served, and where the text goes that people read."""
 
 Ready = Callable[[], None]
 
@@ -238,6 +240,7 @@ class Process:
         self.lines = lines
         self._leaves = leaves
         self.edge: Edge | None = None
+        self.observer: Observer | None = None
         self._ready = ready
         self.events = EventStream()
         self.status = 0
@@ -252,6 +255,16 @@ class Process:
         self._replacer: Replacer | None = None
         self._stale = trio.Event()
         """Set when everything is to be read again."""
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """Where clients find what is served."""
+        return self.edge.urls if self.edge is not None else ()
+
+    @property
+    def pages(self) -> Sequence[str]:
+        """Where people look at what runs."""
+        return self.observer.urls if self.observer is not None else ()
 
     async def live(self, plan: Plan, ports: Ports, announce: Announce) -> None:
         """Run everything until it is to end, and take it down."""
@@ -284,8 +297,9 @@ class Process:
             self.status = 1
             self.lines.put(f"சேவை கைவிடப்பட்டது  (the process gives up)\n{failed}", BAD)
         finally:
-            if self.edge is not None:
-                self.edge.close()
+            for one in (self.edge, self.observer):
+                if one is not None:
+                    one.close()
         ports.console.flush()
 
     def _open_others(self, system: System, plan: Plan) -> Sequence[Spec]:
@@ -299,16 +313,34 @@ class Process:
         edge = self._open_edge(system, plan)
         swap = self.edge.replace if self.edge is not None else None
         self._replacer = Replacer(system, swap, lambda service: self._set_log(service, self._coming or plan))
-        return [*others, *self._replacer.specs(), *edge, self._open_admin(system, plan)]
+        return [*others, *self._replacer.specs(), *edge, *self._open_to_look(system, plan)]
 
-    def _open_admin(self, system: System, plan: Plan) -> Spec:
+    def _open_to_look(self, system: System, plan: Plan) -> Iterator[Spec]:
+        """Where people look at what runs: the socket of the commands, the page. Raises: AddressError."""
         about = About(
             plan.title,
             plan.config,
-            urls=lambda: self.edge.urls if self.edge is not None else [],
+            urls=lambda: list(self.urls),
             numbers=lambda: self.edge.numbers() if self.edge is not None else {},
         )
-        return admin_spec(lambda: Facts(system, about), plan.config, self.lines.say)
+        recent = Recent()
+        self.events.listen(recent.hear, messages=False)
+        facts = Facts(system, about, recent)
+        yield admin_spec(facts, plan.config, self.lines.say)
+        page = plan.resources.observer
+        if page is not None and plan.child in (None, 1):
+            from etamil_actors.edge.observer import Observer
+            from etamil_actors.observe.siblings import Everyone
+
+            self.observer = Observer(
+                system,
+                page.bind,
+                page.secret,
+                Everyone(facts, plan.config).answer,
+                reuse_port=plan.child is not None,
+                report=self._report_request,
+            )
+            yield self.observer.spec()
 
     def _watch(self, system: System, plan: Plan) -> None:
         """Who logs what. Raises: Fault ``config``."""
@@ -396,7 +428,7 @@ class Process:
         self._shutdown = shutdown = Shutdown(system, lines.say, hooks=hooks, seconds=seconds)
         if not system.leaving.is_set():
             try:
-                announce(system, edge.urls if edge is not None else (), self._write_start)
+                announce(system, self, self._write_start)
             except OSError:  # nobody reads it any more; the services run all the same
                 _forget_stderr()
         if self._ready is not None:
@@ -488,6 +520,7 @@ class Process:
             "database": (before.resources.databases, plan.resources.databases),
             "web": (before.resources.web, plan.resources.web),
             "tracing": (before.resources.tracing, plan.resources.tracing),
+            "observer": (before.resources.observer, plan.resources.observer),
         }
         waiting = [name for name, (old, new) in asks.items() if old != new]
         if waiting:

@@ -39,7 +39,7 @@ from etamil_actors.configuration_table import (
 from etamil_actors.edge.addresses import parse_address
 from etamil_actors.edge.settings import Cors, HttpSettings
 from etamil_actors.errors import Fault
-from etamil_actors.observe.settings import LogSettings
+from etamil_actors.observe.settings import LogSettings, ObserverSettings
 from etamil_actors.ports.auth import AuthSettings
 from etamil_actors.ports.databases import UNCLEAR_URL, PoolSettings, database_kind, may_be_server
 from etamil_actors.resource_settings import ResourceSettings
@@ -375,7 +375,22 @@ class Reader:
             found["log"] = self._log(said["log"])
         if "tracing" in said:
             found["tracing"] = self._flat("tracing", said["tracing"])
+        if "observer" in said:
+            found["observer"] = self._observer(said["observer"])
         return ResourceSettings(**found)
+
+    def _observer(self, node: yaml.Node) -> ObserverSettings:
+        settings: ObserverSettings = self._flat("observer", node)
+        for text in settings.bind:
+            if not (settings.secret or parse_address(text).is_loopback):
+                raise ConfigError(
+                    self.place(self._inside(node, "bind")),
+                    f"‘observer’: ‘{text}’ ஐ மற்ற இயந்திரங்களும் அடையலாம்; secret_file-இல் ஒரு கடவுச்சொல் தரவும்,"
+                    " அல்லது 127.0.0.1 இல் கேட்கவும்",
+                    f"‘observer’: other machines can reach ‘{text}’; give it a password by secret_file, or"
+                    " listen at 127.0.0.1",
+                )
+        return settings
 
     def _flat(self, name: str, node: yaml.Node) -> Any:
         section = SECTIONS[name]

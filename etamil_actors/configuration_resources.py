@@ -1,4 +1,4 @@
-"""What config.yaml may say of ``database``, ``web``, ``log`` and ``tracing``: tables as in
+"""What config.yaml may say of ``database``, ``web``, ``log``, ``tracing`` and ``observer``: tables as in
 ``configuration_table.py``."""
 
 from __future__ import annotations
@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from etamil_actors.configuration_table import (
+    ADDRESSES,
+    SECRET,
+    SECRET_FILE,
     TEXT,
     Entry,
     Row,
@@ -20,7 +23,7 @@ from etamil_actors.configuration_table import (
     short,
     size,
 )
-from etamil_actors.observe.settings import LogSettings
+from etamil_actors.observe.settings import LogSettings, ObserverSettings
 from etamil_actors.ports.databases import PoolSettings
 from etamil_actors.ports.telemetry import TracingSettings
 from etamil_actors.ports.web import WebSettings
@@ -128,11 +131,24 @@ TRACING: Final = (
         "sent along: `name=value`"),
 )  # fmt: skip
 
+# ── the observer ─────────────────────────────────────────────────────────────────────────────────
+
+OBSERVER: Final = (
+    Row("bind", "bind", ADDRESSES,
+        "ஓடுவதை உலாவியில் பார்க்கும் பக்கத்தின் முகவரி; இந்தப் பகுதி இல்லாவிட்டால் பக்கம் இல்லை",
+        "where the page is that shows what runs; without this section there is none"),
+    Row("secret", "secret", SECRET,
+        "அந்தப் பக்கத்தின் கடவுச்சொல்; மற்ற இயந்திரங்களிலிருந்தும் பார்க்க முடிந்தால் கட்டாயம்",
+        "the password of that page; needed where other machines can reach it"),
+    Row("secret_file", "secret", SECRET_FILE, "அதே, ஒரு கோப்பிலிருந்து", "the same, from a file"),
+)  # fmt: skip
+
 SECTIONS: Final[Mapping[str, Section]] = {
     "database": Section(DATABASE, PoolSettings, is_named=True),
     "web": Section(WEB, WebSettings),
     "log": Section(LOG, LogSettings),
     "tracing": Section(TRACING, TracingSettings),
+    "observer": Section(OBSERVER, ObserverSettings),
 }
 
 _BESIDE: Final = {PoolSettings: {"kind", "most_idle", "name"}, LogSettings: {"levels", "said"}}

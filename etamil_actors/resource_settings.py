@@ -1,12 +1,12 @@
-"""What a configuration says of databases, the web, the log and traces, in one value that travels from the
-file to the process."""
+"""What a configuration says of databases, the web, the log, traces and the observer, in one value that
+travels from the file to the process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from etamil_actors.observe.settings import LogSettings
+from etamil_actors.observe.settings import LogSettings, ObserverSettings
 from etamil_actors.ports.databases import PoolSettings
 from etamil_actors.ports.telemetry import TracingSettings
 from etamil_actors.ports.web import WebSettings
@@ -21,3 +21,4 @@ class ResourceSettings:
     web: WebSettings = field(default_factory=WebSettings)
     log: LogSettings = field(default_factory=LogSettings)
     tracing: TracingSettings | None = None
+    observer: ObserverSettings | None = None

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from etamil_actors.actors.programs.jobs import JobPlan
     from etamil_actors.actors.programs.service import RunningService
     from etamil_actors.actors.programs.system import System
-    from etamil_actors.app import Plan
+    from etamil_actors.app import Plan, Process
     from etamil_actors.cli import Given
     from etamil_actors.language.program import Program
 
@@ -167,9 +167,10 @@ def serve_here(
         files[""] = watched(config, sound)
         return plan_of(now, sound)
 
-    def told(system: System, urls: Sequence[str], write: Callable[[str], object]) -> None:
+    def told(system: System, process: Process, write: Callable[[str], object]) -> None:
         if parent is None or parent.number == 1:  # the others serve the same
-            write(announcement(setup.name, system, urls, is_open=_is_open(setup, system)))
+            is_open = _is_open(setup, system)
+            write(announcement(setup.name, system, process.urls, process.pages, is_open=is_open))
 
     if parent is None:
         watch = partial(_watch, lambda: files[""]) if is_watching else None
@@ -407,10 +408,18 @@ def _stem(path: str) -> str:
 # ---- what has started -----------------------------------------------------------------
 
 
-def announcement(title: str, system: System, urls: Sequence[str] = (), *, is_open: bool = False) -> str:
+def announcement(
+    title: str,
+    system: System,
+    urls: Sequence[str] = (),
+    pages: Sequence[str] = (),
+    *,
+    is_open: bool = False,
+) -> str:
     """What has started, and where it is served: services with their jobs, agents and routes; channels.
 
-    ``is_open``: other machines reach it at whatever address this one has.
+    ``pages`` are those of the observer. ``is_open``: other machines reach what is served, at whatever
+    address this one has.
     """
     count = len(system.services)
     told = [f"✓ {title}: {count} சேவை தொடங்கியது  ({title}: {count} service(s) started)"]
@@ -431,6 +440,8 @@ def announcement(title: str, system: System, urls: Sequence[str] = (), *, is_ope
             "  எல்லா வலைகளிலிருந்தும், இந்த இயந்திரத்தின் எல்லா முகவரிகளிலும்"
             "  (from every network, at all addresses of this machine)"
         )
+    if pages:
+        told.append(f"  கண்காணிப்பு  (observer): {', '.join(pages)}")
     return "\n".join(told) + "\n"
 
 

@@ -26,7 +26,7 @@ import stat
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import Any, Final, NamedTuple
 
 from etamil_actors.edge.settings import LOOPBACK_DEFAULT
@@ -74,6 +74,16 @@ class Address(NamedTuple):
     def is_open(self) -> bool:
         """Can other machines reach it, whatever their network?"""
         return not self.path and self.host in (ANY, "0.0.0.0", "::")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Is it for this machine only?"""
+        if self.path or self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:  # a name may lead anywhere
+            return False
 
     def url(self, scheme: str = "http") -> str:
         """The beginning of its URLs for people on this machine; a socket in the file system has none."""

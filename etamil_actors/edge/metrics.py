@@ -114,6 +114,12 @@ class EdgeMetrics:
         self.refusals: dict[str, int] = {}
         """Requests that the edge has refused, by reason."""
 
+    @property
+    def requests(self) -> int:
+        """Those of clients that were answered, with whatever status; not those to what every service has."""
+        asked = (one for place, one in enumerate(self.routes) if one.service or not place)
+        return sum(answers.count for one in asked for answers in one.answers.values())
+
     def add_route(self, service: str, id: str, name: str, method: str) -> int:
         """Count for another route from now on; the number by which it is called here.
 

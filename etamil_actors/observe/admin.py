@@ -32,6 +32,7 @@ from etamil_actors.actors.programs.routes import RouteBehaviour
 from etamil_actors.actors.restart import Backoff
 from etamil_actors.actors.supervisor import DynamicSupervisor, Supervisor
 from etamil_actors.errors import Fault
+from etamil_actors.observe.recent import Recent
 from etamil_actors.observe.sockets import folder, stem_of
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ class About(NamedTuple):
 class Facts:
     """What a process knows of itself, as it is at this moment."""
 
-    def __init__(self, system: System, about: About) -> None:
+    def __init__(self, system: System, about: About, recent: Recent) -> None:
         self._system = system
         self._about = about
+        self._recent = recent
         self._began = trio.current_time()
 
     async def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +77,8 @@ class Facts:
                 return self.process()
             case "tree":
                 return self.process() | self.tree()
+            case "all":
+                return await self._everything()
             case "jobs":
                 return {"jobs": [*self.jobs()]}
             case "channels":
@@ -84,6 +88,17 @@ class Facts:
             case "dead":
                 return await self.dead()
         raise KeyError(asked.get("ask"))
+
+    async def _everything(self) -> dict[str, Any]:
+        """What the observer shows."""
+        return {
+            "process": self.process(),
+            "tree": self.tree(),
+            "jobs": [*self.jobs()],
+            "channels": [*self.channels()],
+            "dead": await self.dead(),
+            "events": [*self._recent.told()],
+        }
 
     def process(self) -> dict[str, Any]:
         """Which process this is."""
@@ -319,6 +334,6 @@ async def _line(stream: trio.SocketStream) -> bytes:
     return bytes(data)
 
 
-def admin_spec(facts: Callable[[], Facts], config: str, tell: Callable[[str, str], None]) -> ActorSpec:
+def admin_spec(facts: Facts, config: str, tell: Callable[[str, str], None]) -> ActorSpec:
     """The actor that answers."""
-    return ActorSpec(name="admin", make=lambda: Admin(facts(), stem_of(config), tell), backoff=BACKOFF)
+    return ActorSpec(name="admin", make=lambda: Admin(facts, stem_of(config), tell), backoff=BACKOFF)

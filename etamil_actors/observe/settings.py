@@ -1,4 +1,4 @@
-"""What is written to the log, and how."""
+"""What is written to the log, and how; where the page of the observer is."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ class LogSettings:
     """More names of fields whose values are hidden."""
     said: frozenset[str] = frozenset()
     """What of this the configuration says; of the rest a program may say something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverSettings:
+    """See ``docs/configuration.md``, section ``observer``."""
+
+    bind: tuple[str, ...] = ("127.0.0.1:8081",)
+    secret: str = ""
+    """The password of whoever looks; where other machines come there has to be one."""

@@ -1,4 +1,4 @@
-"""Pages made for people, by Quart-Trio: the page of the OpenAPI document.
+"""Pages made for people, by Quart-Trio: that of the OpenAPI document, and that of the observer.
 
 Only these pages are Quart's. Everything else is plain ASGI (``asgi.py`` tells why): Quart reads bodies into
 memory as fast as they come and cancels a handler when its client leaves, which does no harm to a page that
@@ -12,6 +12,7 @@ wanted, because that takes the better part of a second.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -31,17 +32,24 @@ FAILED: Final = (
     "This page could not be made; the log tells why.",
 )
 
+HTML: Final = "text/html; charset=utf-8"
+
 SECONDS: Final = 10.0
 """How long a page may take."""
 
 _HOST: Final = re.compile(rb"[A-Za-z0-9.\-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 
+Make = Callable[[SiteOfLane], "QuartTrio"]
+
+
 class Pages:
     """See the top of the file."""
 
-    def __init__(self, site: SiteOfLane) -> None:
+    def __init__(self, site: SiteOfLane, make: Make | None = None) -> None:
+        """``make`` makes the application, whose page is at ``/``."""
         self._site = site
+        self._make = make or make_docs
         self._application: QuartTrio | None = None
         self._making = trio.Lock()
 
@@ -61,7 +69,7 @@ class Pages:
     async def _ask(self, request: HttpRequest) -> Outgoing:
         async with self._making:
             if self._application is None:
-                self._application = await trio.to_thread.run_sync(make_application, self._site)
+                self._application = await trio.to_thread.run_sync(self._make, self._site)
         answer = _Collected()
         await self._application(_scope_of(request), answer.receive, answer.send)  # type: ignore[arg-type]
         outgoing = Outgoing(answer.status, answer.headers, bytes(answer.body))
@@ -106,8 +114,8 @@ def _scope_of(request: HttpRequest) -> dict[str, Any]:
         "http_version": request.version,
         "method": "GET",
         "scheme": request.scheme,
-        "path": "/docs",
-        "raw_path": b"/docs",
+        "path": "/",
+        "raw_path": b"/",
         "query_string": b"",
         "root_path": "",
         "headers": [(b"host", host if _HOST.fullmatch(host) else b"localhost")],
@@ -118,20 +126,17 @@ def _scope_of(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def make_application(site: SiteOfLane) -> QuartTrio:
-    """The Quart-Trio application. Imports Quart, so it is called in a thread."""
+def make_docs(site: SiteOfLane) -> QuartTrio:
+    """The application of the OpenAPI page. Imports Quart, so it is called in a thread."""
     from quart import Response, request
-    from quart_trio import QuartTrio
 
     from etamil_actors.edge.full.template import PLACES, POLICY, SCRIPT, STYLE, TEMPLATE
 
-    application = QuartTrio(__name__, static_folder=None)
-    # An error is ours to report; Quart would write its own page and log.
-    application.config["PROPAGATE_EXCEPTIONS"] = True
+    application = _application()
     template = application.jinja_env.from_string(TEMPLATE)
     style, script = _safe(STYLE), _safe(SCRIPT)
 
-    @application.get("/docs")
+    @application.get("/")
     async def docs() -> Response:
         from msgspec.json import decode
 
@@ -141,19 +146,46 @@ def make_application(site: SiteOfLane) -> QuartTrio:
         text = await template.render_async(
             page=page, style=style, script=script, places=PLACES, openapi=site.settings.openapi
         )
-        return Response(
-            text,
-            content_type="text/html; charset=utf-8",
-            headers={
-                "Content-Security-Policy": POLICY,
-                "X-Content-Type-Options": "nosniff",
-                "Referrer-Policy": "no-referrer",
-                "Cross-Origin-Opener-Policy": "same-origin",
-                "Cache-Control": "no-cache",
-            },
-        )
+        return Response(text, content_type=HTML, headers=_headers(POLICY))
 
     return application
+
+
+def make_observer(site: SiteOfLane) -> QuartTrio:
+    """The application of the observer's page. Imports Quart, so it is called in a thread."""
+    from quart import Response
+
+    from etamil_actors.edge.full.observer_template import OBSERVER, POLICY, SCRIPT, STYLE
+
+    application = _application()
+    template = application.jinja_env.from_string(OBSERVER)
+    style, script = _safe(STYLE), _safe(SCRIPT)
+
+    @application.get("/")
+    async def watch() -> Response:
+        text = await template.render_async(style=style, script=script)
+        return Response(text, content_type=HTML, headers=_headers(POLICY))
+
+    return application
+
+
+def _application() -> QuartTrio:
+    from quart_trio import QuartTrio
+
+    application = QuartTrio(__name__, static_folder=None)
+    # An error is ours to report; Quart would write its own page and log.
+    application.config["PROPAGATE_EXCEPTIONS"] = True
+    return application
+
+
+def _headers(policy: str) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-cache",
+    }
 
 
 def _safe(text: str) -> Any:

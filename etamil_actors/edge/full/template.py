@@ -141,11 +141,15 @@ def _hash(text: str) -> str:
     return b64encode(sha256(text.encode()).digest()).decode()
 
 
-POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_hash(STYLE)}'; script-src 'sha256-{_hash(SCRIPT)}'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""Of this page only its own style and script are used, and it is shown in no frame."""
+def policy(style: str, script: str, more: str = "") -> str:
+    """Of a page only its own style and script are used, and it is shown in no frame."""
+    return (
+        f"default-src 'none'; style-src 'sha256-{_hash(style)}'; script-src 'sha256-{_hash(script)}'; "
+        f"{more}base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+POLICY: Final = policy(STYLE, SCRIPT)
 
 PLACES: Final = {
     "path": "பாதை / path",

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from etamil_actors.actors.behaviour import Spec
     from etamil_actors.actors.programs.activity import Activity
     from etamil_actors.actors.programs.service import RunningService
+    from etamil_actors.commands.announcing import Started
     from etamil_actors.edge.observer import Observer
     from etamil_actors.edge.server import Edge
     from etamil_actors.language.program import Program
@@ -72,6 +73,9 @@ if TYPE_CHECKING:
     from etamil_actors.ports.redis import RedisServers
     from etamil_actors.ports.web import Web
     from etamil_actors.vm.values import Value
+
+SLOW_START: Final = 3.0
+"""A start that takes so long is told, again and again, so that nobody wonders."""
 
 END_SECONDS: Final = 20.0
 """When every step of the shutdown is done, the rest may take so long; then the process ends by force."""
@@ -118,8 +122,8 @@ class Plan(NamedTuple):
     """The file whose lock tells which of several processes runs what may run once only."""
 
 
-Announce = Callable[[System, "Process", Callable[[str], object]], None]
-"""Is told what has started, where it is served, and where the text goes that people read."""
+Announce = Callable[[System, "Process"], Iterable["Started"]]
+"""Puts into words what has started, and where it is served."""
 
 Ready = Callable[[], None]
 
@@ -253,6 +257,8 @@ class Process:
         self._coming: Plan | None = None
         """What is about to take its place."""
         self._replacer: Replacer | None = None
+        self._starting: Mapping[str, RunningService] = {}
+        """The services, once the start has begun."""
         self._stale = trio.Event()
         """Set when everything is to be read again."""
 
@@ -305,6 +311,7 @@ class Process:
     def _open_others(self, system: System, plan: Plan) -> Sequence[Spec]:
         """What stands in the tree beside the services. Raises: AddressError, Fault."""
         others: list[Spec] = []
+        self._starting = system.services
         self._watch(system, plan)
         _make_folders(plan.resources.databases.values())
         if plan.lease:
@@ -410,13 +417,13 @@ class Process:
         if self.lines.verbose:
             self.lines.put("".join(traceback.format_exception(problem)))
 
-    def _write_start(self, text: str) -> None:
+    def _tell_start(self, started: Iterable[Started]) -> None:
         """What has started is told at once, and before all else."""
         if self.lines.as_json:
-            for line in text.splitlines():
-                self.lines.put(line, NOTE, "process.started")
+            for one in started:
+                self.lines.note(one.event, "", NOTE, message=one.message, **one.told)
         else:
-            sys.stderr.write(text)
+            sys.stderr.write("".join(f"{line}\n" for one in started for line in one.lines))
             sys.stderr.flush()
 
     async def _serve(self, system: System, announce: Announce) -> None:
@@ -428,7 +435,7 @@ class Process:
         self._shutdown = shutdown = Shutdown(system, lines.say, hooks=hooks, seconds=seconds)
         if not system.leaving.is_set():
             try:
-                announce(system, self, self._write_start)
+                self._tell_start(announce(system, self))
             except OSError:  # nobody reads it any more; the services run all the same
                 _forget_stderr()
         if self._ready is not None:
@@ -538,6 +545,19 @@ class Process:
             f"{refused.service}: புதிய நிரல் தொடங்கவில்லை  (the new code did not start)\n{text}", BAD
         )
         self._says_old_goes_on()
+
+    async def tell_slow_start(self) -> None:
+        """While it starts, say now and then what is waited for."""
+        began = trio.current_time()
+        while True:
+            await trio.sleep_until(after(SLOW_START))
+            if not self.lines.is_starting:
+                return
+            names = ", ".join(name for name, one in self._starting.items() if one.template is None)
+            took = round(trio.current_time() - began)
+            self.lines.say(
+                f"இன்னும் தொடங்குகிறது, {took} நொடி: {names}", f"still starting, {took} s: {names}"
+            )
 
     async def obey(self, signals: Signals) -> None:
         """Do what signals want."""
@@ -685,6 +705,7 @@ async def _serve(
             nursery.start_soon(lines.run)
             nursery.start_soon(process.obey, signals)
             nursery.start_soon(process.watch_the_end)
+            nursery.start_soon(process.tell_slow_start)
             if read is not None:
                 nursery.start_soon(process.keep_new, read)
             if watch is not None:

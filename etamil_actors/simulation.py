@@ -92,12 +92,16 @@ def order_of(seed: int) -> str:
 
 def simulate(plan: Plan, seeds: Sequence[int]) -> Iterator[Run]:
     """Run everything under each of these seeds, one run after the other."""
-    cases = list(blocks_of(plan.program.program))
-    if plan.idle > 0 or not cases:
-        cases.append(IDLE)
+    cases = cases_of(plan)
     for seed in seeds:
         for case in cases:
             yield run_case(plan, case, seed)
+
+
+def cases_of(plan: Plan) -> list[str]:
+    """What is run under each seed."""
+    cases = list(blocks_of(plan.program.program))
+    return cases if cases and plan.idle <= 0 else [*cases, IDLE]
 
 
 def run_case(plan: Plan, test: str, seed: int) -> Run:

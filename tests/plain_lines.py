@@ -25,7 +25,7 @@ def plain(line: str) -> list[str]:
     if error is not None:
         said = f"{error['tamil']}  ({error['english']})  [{error['code']}]" if "code" in error else error["message"]
         text += f": {said}"
-    mark = "" if told["event"] == "process.started" else MARKS[told["level"]]
+    mark = "" if told["event"].startswith("process.") else MARKS[told["level"]]
     lines = [part.rstrip("\n") for part in f"{mark}{text}".split("\n")]
     return lines + [_place(one) for one in (error or {}).get("trace", ())]
 

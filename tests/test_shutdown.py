@@ -338,7 +338,7 @@ def live(text: str, seconds: float = 900.0) -> tuple[int, str]:
             nursery.start_soon(lines.run)
             plan = Plan("a", [Service("a", image_of(text).program)], ":memory:")
             with trio.move_on_after(seconds):
-                await process.live(plan, simulated_ports(), lambda system, urls, write: None)
+                await process.live(plan, simulated_ports(), lambda system, process: ())
             await lines.flush()
             nursery.cancel_scope.cancel("the test has ended")
         return process.status, "".join(told)

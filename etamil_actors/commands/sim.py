@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from etamil_actors.commands import Usage, remark
 from etamil_actors.commands.check import show
 from etamil_actors.commands.files import complain_of_file
+from etamil_actors.commands.progress import Bar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,18 +92,21 @@ def as_json(plan: Plan, seeds: Sequence[int]) -> int:
 
 def told(plan: Plan, seeds: Sequence[int]) -> int:
     """Tell of each test that failed, once, and in the end how it was."""
-    from etamil_actors.simulation import simulate
+    from etamil_actors.simulation import cases_of, simulate
 
     failed: dict[str, Run] = {}
     times: dict[str, int] = {}
     count = disturbed = 0
+    bar = Bar(len(seeds) * len(cases_of(plan)))
     for run in simulate(plan, seeds):
         count += 1
+        bar.step()
         disturbed += run.is_disturbed
         if run.failures:
             times[run.test] = times.get(run.test, 0) + 1
             if run.test not in failed:
                 failed[run.test] = run
+                bar.clear()
                 sys.stdout.write(report_of(run))
                 sys.stdout.flush()
     tamil = f"{len(seeds)} விதை, {count} ஓட்டம்"

@@ -20,6 +20,7 @@ from typing import Final, NoReturn
 
 from etamil_actors.commands import Usage, remark
 from etamil_actors.commands.files import SUFFIX, complain_of_file
+from etamil_actors.commands.progress import Bar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -273,9 +274,6 @@ def _run_in_child(path: str, wish: Wish, out: int) -> NoReturn:
 
 # ---- what people are told -------------------------------------------------------------
 
-_ERASED: Final = "\r\x1b[K"
-"""The line at the cursor is empty again."""
-
 _RED, _GREEN, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 
 
@@ -283,16 +281,14 @@ class Report:
     """Tells of files as they end, and sums up."""
 
     def __init__(self, total: int = 0, *, is_verbose: bool = False, is_quiet: bool = False) -> None:
-        self._total = total
-        """How many files there are; told on a terminal while they run."""
+        """``total``: how many files there are."""
         self.files: list[FileResult] = []
         self.count = self.failed = self.hidden = self.broken = 0
         self._is_verbose = is_verbose
         self._is_quiet = is_quiet
         self._began = time.perf_counter()
         self._has_colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self._has_progress = total > 1 and not is_quiet and sys.stdout.isatty() and sys.stderr.isatty()
-        self._show_progress()
+        self._bar = Bar(total, is_wanted=not is_quiet)
 
     @property
     def status(self) -> int:
@@ -328,13 +324,7 @@ class Report:
                     self._say(*self._failure(case), "")
                 elif self._is_verbose:
                     self._say(f"  {self._in(_GREEN, '✓')} {case.name}  {self._in(_DIM, _time(case.seconds))}")
-        self._show_progress()
-
-    def _show_progress(self) -> None:
-        if self._has_progress:
-            done = len(self.files)
-            sys.stderr.write(f"{_ERASED}· {done}/{self._total}" if done < self._total else _ERASED)
-            sys.stderr.flush()
+        self._bar.step()
 
     def _failure(self, case: CaseResult) -> Iterator[str]:
         yield f"  {self._in(_RED, '✗')} {self._in(_BOLD, case.name)}"
@@ -387,9 +377,7 @@ class Report:
         return f"{colour}{text}{_PLAIN}" if self._has_colours else text
 
     def _say(self, *lines: str) -> None:
-        if self._has_progress:
-            sys.stderr.write(_ERASED)
-            sys.stderr.flush()
+        self._bar.clear()
         if not self._is_quiet:
             sys.stdout.write("".join([f"{line}\n" for line in lines]))
             sys.stdout.flush()

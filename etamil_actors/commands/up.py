@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from etamil_actors.commands import Usage, complain, remark
+from etamil_actors.commands.announcing import Started, announcement
 from etamil_actors.commands.check import show
 from etamil_actors.commands.files import SUFFIX, complain_of_file, told_of_file
 from etamil_actors.configuration import MOST_PROCESSES, ServiceEntry, Setup, complain_of_sockets, read_setup
 from etamil_actors.configuration_table import ConfigError
 from etamil_actors.edge.addresses import (
-    UNIX,
     Address,
     AddressError,
     address_of,
@@ -28,23 +28,17 @@ from etamil_actors.edge.addresses import (
     parse_addresses,
     reserve_sockets,
 )
-from etamil_actors.edge.paths import encoded
 from etamil_actors.processes import ChildEnd, Parent, Ways, command_of, my_parent
 from etamil_actors.script import JOURNAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from etamil_actors.actors.programs.jobs import JobPlan
-    from etamil_actors.actors.programs.service import RunningService
     from etamil_actors.actors.programs.system import System
     from etamil_actors.app import Plan, Process
     from etamil_actors.cli import Given
     from etamil_actors.language.program import Program
 
 DEFAULT = "config.yaml"
-
-SHOWN = 20
-"""So many agents or channels are listed by name at the start."""
 
 UNREADABLE = "கோப்பைப் படிக்க முடியவில்லை", "read"
 
@@ -167,10 +161,11 @@ def serve_here(
         files[""] = watched(config, sound)
         return plan_of(now, sound)
 
-    def told(system: System, process: Process, write: Callable[[str], object]) -> None:
-        if parent is None or parent.number == 1:  # the others serve the same
-            is_open = _is_open(setup, system)
-            write(announcement(setup.name, system, process.urls, process.pages, is_open=is_open))
+    def told(system: System, process: Process) -> Iterable[Started]:
+        if parent is not None and parent.number > 1:
+            return ()  # the first serves the same
+        is_open = _is_open(setup, system)
+        return announcement(setup.name, system, process.urls, process.pages, is_open=is_open)
 
     if parent is None:
         watch = partial(_watch, lambda: files[""]) if is_watching else None
@@ -405,101 +400,8 @@ def _stem(path: str) -> str:
     return os.path.basename(path).removesuffix(SUFFIX)
 
 
-# ---- what has started -----------------------------------------------------------------
-
-
-def announcement(
-    title: str,
-    system: System,
-    urls: Sequence[str] = (),
-    pages: Sequence[str] = (),
-    *,
-    is_open: bool = False,
-) -> str:
-    """What has started, and where it is served: services with their jobs, agents and routes; channels.
-
-    ``pages`` are those of the observer. ``is_open``: other machines reach what is served, at whatever
-    address this one has.
-    """
-    count = len(system.services)
-    told = [f"✓ {title}: {count} சேவை தொடங்கியது  ({title}: {count} service(s) started)"]
-    for service in system.services.values():
-        lines = [*_jobs(service), *_agents(service), *_routes(service, _urls_of(service, urls))]
-        told += [f"  {service.name}", *[f"    {line}" for line in lines]]
-        if not lines:
-            told.append(
-                "    தொடர்ந்து ஓடுவது எதுவும் இல்லை; நிறுத்த Ctrl-C  (nothing that lasts; Ctrl-C stops it)"
-            )
-    channels = [channel.name for channel in system.channels.channels]
-    if channels:
-        told.append(f"  சேனல்கள்  (channels): {_listed(channels)}")
-    if urls:
-        told.append(f"  முகவரிகள்  (addresses): {', '.join(urls)}")
-    if urls and is_open:
-        told.append(
-            "  எல்லா வலைகளிலிருந்தும், இந்த இயந்திரத்தின் எல்லா முகவரிகளிலும்"
-            "  (from every network, at all addresses of this machine)"
-        )
-    if pages:
-        told.append(f"  கண்காணிப்பு  (observer): {', '.join(pages)}")
-    return "\n".join(told) + "\n"
-
-
-def _jobs(service: RunningService) -> Iterator[str]:
-    from etamil_actors.actors.programs.jobs import JobBehaviour
-
-    told = set()
-    for reference in service.jobs.children:
-        behaviour = reference._actor.behaviour
-        if isinstance(behaviour, JobBehaviour) and behaviour.plan.name not in told:
-            told.add(behaviour.plan.name)
-            yield f"பணி  (job)  {behaviour.plan.name}{_when(behaviour.plan)}"
-
-
-def _when(plan: JobPlan) -> str:
-    when = f"  {plan.when}" if plan.when else ""
-    return when + (f"  ×{plan.instances}" if plan.instances > 1 else "")
-
-
-def _agents(service: RunningService) -> Iterator[str]:
-    from etamil_actors.actors.programs.agents import AgentBehaviour
-
-    behaviours = (reference._actor.behaviour for reference in service.agents.children)
-    names = [one.handle.name for one in behaviours if isinstance(one, AgentBehaviour)]
-    if names:
-        yield f"முகவர்கள்  (agents): {_listed(names)}"
-
-
 def _is_open(setup: Setup, system: System) -> bool:
     addresses = parse_addresses(setup.http.bind)
     if not addresses:
         addresses = [Address(*one.address) for one in system.services.values() if one.address is not None]
     return any(address.is_open for address in addresses)
-
-
-def _urls_of(service: RunningService, urls: Sequence[str]) -> Sequence[str]:
-    """Where this one is served: at the address of its own, if it is there."""
-    if service.address is not None:
-        host, port = service.address
-        own = [url for url in urls if url.partition("://")[2] == Address(host, port).url().partition("://")[2]]
-        return own or urls
-    return urls
-
-
-def _routes(service: RunningService, urls: Sequence[str]) -> Iterator[str]:
-    """Each route, and below it where it is found, as its path travels."""
-    for route in service.routes:
-        yield f"{route.method} {route.pattern}"
-        for url in urls:
-            if url.startswith(UNIX):
-                yield f"    {url} {encoded(route.pattern)}"
-            else:
-                yield f"    {f'ws{url[4:]}' if route.is_live else url}{encoded(route.pattern)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    shown = [name if count == 1 else f"{name} ×{count}" for name, count in counts.items()]
-    return ", ".join(shown[:SHOWN]) + (f" … +{len(shown) - SHOWN}" if len(shown) > SHOWN else "")

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import json
 
+INDENTED = {
+    "process.job": 4, "process.agents": 4, "process.channels": 2, "process.addresses": 2,
+    "process.observer": 2,
+}  # fmt: skip
+"""How far what has started stands to the right."""
+
 MARKS = {"error": "✗ ", "warn": "⚠ ", "info": "· ", "debug": "… "}
 
 
@@ -15,8 +21,13 @@ def plain(line: str) -> list[str]:
     if "service" in told:  # what a program logs
         fields = f" {json.dumps(told['fields'], ensure_ascii=False)}" if "fields" in told else ""
         return [f"{MARKS[told['level']]}{told['service']} · {told['activity']}: {told['event']}{fields}"]
+    if told["event"] == "process.route":
+        return [f"    {told['method']} {told['path']}", *[f"        {url}" for url in told["urls"]]]
+    if told["event"] == "process.service":
+        more = told["message"].removeprefix(told["of"]).strip()
+        return [f"  {told['of']}", *([f"    {more}"] if more else [])]
     if "message" in told:
-        text = told["message"]
+        text = " " * INDENTED.get(told["event"], 0) + told["message"]
     else:
         text = f"{told['tamil']}  ({told['english']})"
         if "then" in told:

@@ -464,9 +464,14 @@ def test_a_form_of_another_site_is_refused(start: Start) -> None:
 def test_who_guesses_passwords_is_slowed_down(start: Start) -> None:
     browser = Browser(start("23_login.qmz"))
     browser.get("/")
-    answers = [browser.post_form("/login", name="யாரோ", password=str(number)) for number in range(11)]
-    assert [answer.status for answer in answers] == [401] * 10 + [429]
-    assert int(answers[-1].headers["retry-after"]) > 0
+    statuses: list[int] = []
+    while 429 not in statuses:  # on a busy machine a minute's tries take so long that more are allowed
+        answer = browser.post_form("/login", name="யாரோ", password=str(len(statuses)))
+        statuses.append(answer.status)
+        assert len(statuses) < 100
+    assert statuses[:-1] == [401] * (len(statuses) - 1)
+    assert len(statuses) > 10
+    assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -138,7 +138,7 @@ def test_a_configuration_is_started_and_listed(tmp_path: Path) -> None:
         child.end()
     assert "தொடங்கியது" in child.lines
     for text in (
-        "kadai: 1 service(s) started", "GET /x/:id", "அஞ்சல்  ← வரிசை  ×3", "இரவு  cron 0 2 * * * (Asia/Kolkata)",
+        "kadai: 1 service(s) started", "    GET /x/:id", "அஞ்சல்  ← வரிசை  ×3", "இரவு  cron 0 2 * * * (Asia/Kolkata)",
         "every 3600 s", "(agents): எண்ணி, முதல்", "(channels): வரிசை",
     ):
         assert text in child.said
@@ -163,7 +163,7 @@ def test_the_example_of_the_help_starts_the_services_of_the_repository(tmp_path:
         assert child.ends() == 0
     finally:
         child.end()
-    assert "GET /brief/:id" in child.said
+    assert "    GET /brief/:id" in child.lines
 
 
 def test_services_share_what_has_a_name(tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_services_share_what_has_a_name(tmp_path: Path) -> None:
         assert child.ends() == 0
     finally:
         child.end()
-    assert "one∕api" in child.said
-    assert "two∕api" in child.said
+    assert "  one∕api" in child.lines
+    assert "  two∕api" in child.lines
 
 
 @pytest.mark.parametrize(

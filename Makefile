@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself: a machine with make and Python 3.11 or newer is enough.
 #
-#   make up       run the services that config.yaml names
+#   make up       run the services that config.yaml names; what is saved meanwhile is taken
 #   make test     run all tests (PYTEST_ARGS="-k name" hands options on)
 #   make check    lint, types, floors, reference pages
 #   make docs     write the reference pages of docs/ and the grammar of editors/ from the tables
@@ -28,7 +28,7 @@ help:
 	@sed -n '3,8s/^# *//p' Makefile
 
 up: $(VENV)/.installed
-	@$(BIN)/etamil-actors up $(CONFIG)
+	@$(BIN)/etamil-actors up --watch $(CONFIG)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

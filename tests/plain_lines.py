@@ -6,7 +6,7 @@ import json
 
 INDENTED = {
     "process.job": 4, "process.agents": 4, "process.channels": 2, "process.addresses": 2,
-    "process.observer": 2,
+    "process.observer": 2, "process.watching": 2,
 }  # fmt: skip
 """How far what has started stands to the right."""
 

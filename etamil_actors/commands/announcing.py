@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 SHOWN: Final = 20
 """So many agents or channels are listed by name."""
 
+WATCHING: Final = (
+    "  சேமிக்கப்படும் மாற்றங்கள் உடனே ஓடும்; நிறுத்த Ctrl-C  (what is saved runs at once; Ctrl-C stops)"
+)
+
 
 class Started(NamedTuple):
     """One thing that has started."""
@@ -50,11 +54,12 @@ def announcement(
     pages: Sequence[str] = (),
     *,
     is_open: bool = False,
+    is_watching: bool = False,
 ) -> Iterator[Started]:
     """Services with their jobs, agents and routes; channels; addresses.
 
     ``pages`` are those of the observer. ``is_open``: other machines reach what is served, at whatever
-    address this one has.
+    address this one has. ``is_watching``: what is saved takes the place of what runs.
     """
     count = len(system.services)
     yield Started(
@@ -79,6 +84,8 @@ def announcement(
     if pages:
         lines = [f"  கண்காணிப்பு  (observer): {', '.join(pages)}"]
         yield Started("process.observer", lines, {"urls": list(pages)})
+    if is_watching:
+        yield Started("process.watching", [WATCHING], {})
 
 
 def _service(service: RunningService, urls: Sequence[str]) -> Iterator[Started]:

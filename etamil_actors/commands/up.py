@@ -165,7 +165,9 @@ def serve_here(
         if parent is not None and parent.number > 1:
             return ()  # the first serves the same
         is_open = _is_open(setup, system)
-        return announcement(setup.name, system, process.urls, process.pages, is_open=is_open)
+        return announcement(
+            setup.name, system, process.urls, process.pages, is_open=is_open, is_watching=is_watching
+        )
 
     if parent is None:
         watch = partial(_watch, lambda: files[""]) if is_watching else None

@@ -59,7 +59,7 @@ from etamil_actors.edge.settings import LOOPBACK_DEFAULT, HttpSettings, SessionS
 from etamil_actors.edge.siblings import Siblings
 from etamil_actors.edge.site import NOSNIFF, RespondFile, Shared, Site
 from etamil_actors.edge.tracing import Tracer
-from etamil_actors.errors import Fault
+from etamil_actors.errors import Fault, Frame
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -209,6 +209,8 @@ class Edge:
         if not self.places:
             wanted: dict[Address, list[RunningService]] = {}
             for service in filter(_is_served, self.system.services.values()):
+                if service.computes_address is not None:
+                    self._warn(*_known_too_late(service.computes_address))
                 for address in parse_addresses([_said(service)]):
                     wanted.setdefault(address, []).append(service)
             for address, services in wanted.items():
@@ -637,6 +639,16 @@ def _pattern_of(route: Route) -> str:
 
 def _is_served(service: RunningService) -> bool:
     return bool(service.routes or service.address)
+
+
+def _known_too_late(where: Frame) -> tuple[str, str]:
+    place = f"{where.file}:{where.line}"
+    return (
+        f"{place}: இந்த நிரல் ஒவ்வொரு கோரிக்கைக்கும் முழுவதும் இயங்குவதால், அது கணிக்கும் முகவரி தொடக்கத்தில் தெரியாது;"
+        ' ‘வழங்கி_தொடங்கு "0.0.0.0", 8080;’ என மேல்நிலையில் நேராக எழுதவும், அல்லது http.bind-இல் சொல்லவும்',
+        f"{place}: this program runs anew for every request, so an address that it computes is not known at"
+        ' the start; write it out at the top level (வழங்கி_தொடங்கு "0.0.0.0", 8080;), or say it in http.bind',
+    )
 
 
 def _said(service: RunningService) -> str:

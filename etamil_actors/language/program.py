@@ -24,7 +24,7 @@ else:
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
 
-FORMAT = 8
+FORMAT = 9
 """Raised with every change of what compiled code expects of the machine, or the other way round."""
 MAGIC = b"qmc1"
 _TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{__version__}-{FORMAT}".encode()
@@ -106,6 +106,16 @@ class ChannelRow(NamedTuple):
     place: int
 
 
+class AddressRow(NamedTuple):
+    """Where the program says that it is served: texts, empty where it says nothing. ``is_written`` tells
+    whether the text of the program alone tells it; else it is known only when the program runs."""
+
+    host: str
+    port: str
+    is_written: bool
+    place: int
+
+
 class MessageRow(NamedTuple):
     """A message of an agent: the number of its body, and its parameters with their types."""
 
@@ -138,6 +148,7 @@ class Program(NamedTuple):
     shapes: tuple[ShapeRow, ...]
     declared: tuple[Declaration, ...]
     channels: tuple[ChannelRow, ...]
+    addresses: tuple[AddressRow, ...]
     agents: tuple[AgentRow, ...]
     keeps_functions: bool
     """Whether a variable can hold a function; not so when they are only called or lent to builtins."""
@@ -179,7 +190,7 @@ def _plain(value: object) -> object:
 
 def _program(parts: tuple[Any, ...]) -> Program:
     code, files, shared, decimals, types, shapes, declared, *rest = parts
-    channels, agents, keeps_functions, counted, serves = rest
+    channels, addresses, agents, keeps_functions, counted, serves = rest
     if not isinstance(code, CodeType) or not isinstance(serves, bool):
         raise TypeError("no program")
     return Program(
@@ -194,6 +205,7 @@ def _program(parts: tuple[Any, ...]) -> Program:
         ),
         tuple(Declaration(*row) for row in declared),
         tuple(ChannelRow(*row) for row in channels),
+        tuple(AddressRow(*row) for row in addresses),
         tuple(_agent(row) for row in agents),
         keeps_functions,
         counted,

@@ -6,6 +6,7 @@ Most runs are in virtual time with settings of their own. Files and endless loop
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -20,6 +21,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from etamil_actors.actors.errors import StartError
+from etamil_actors.actors.programs.agents import fault_in
 from etamil_actors.actors.programs.exchange import Headers
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
 from etamil_actors.edge.access_log import Entry as LogEntry
@@ -214,6 +216,86 @@ def test_a_program_without_routes_answers_at_the_root_by_running_as_a_whole() ->
         assert world.lines == ["run"] * 6
 
     serve([plan("w", text, as_whole=True)], scenario)
+
+
+# ---- where a program is served that runs anew for every request -----------------------
+
+
+def served_at(text: str, bind: tuple[str, ...] = (), **options: Any) -> tuple[list[str], list[str]]:
+    """The addresses at which this program is served, and what the operator is told."""
+    ports, found, warnings = simulated_ports(seed=0, start=START), [], []
+
+    async def run() -> None:
+        async with open_system(ports, [plan("w", text, **(options or {"as_whole": True}))]) as system:
+            settings = replace(PLAIN, bind=bind)
+            edge = Edge(system, settings, warn=lambda tamil, english: warnings.append(english))
+            edge.bind()
+            edge.open()
+            found.extend(edge.urls)
+            edge.close()
+
+    trio.run(run, clock=MockClock(autojump_threshold=0))
+    return found, warnings
+
+
+def a_free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "said",
+    (
+        'வழங்கி_தொடங்கு "127.0.0.1", PORT;',
+        'வழங்கி_தொடங்கு "127.0.0.1", "PORT";',
+        'server.start("127.0.0.1:PORT");',
+        'சேவையகம்_தொடங்கு("127.0.0.1", PORT);',
+        'சேவையகம்_தொடங்கு({"port": PORT});',
+        'சேவையகம்_தொடங்கு {"server": {"host": "127.0.0.1", "port": PORT}, "database": இன்மை};',
+        'வழங்கி_தொடங்கு "127.0.0.1", 1; அச்சு 1; வழங்கி_தொடங்கு "127.0.0.1", PORT;',
+    ),
+)
+@pytest.mark.parametrize("options", ({"as_whole": True}, {"prelude_per_request": True}))
+def test_an_address_that_is_written_out_counts_before_the_program_runs(said: str, options: dict[str, Any]) -> None:
+    port = a_free_port()
+    text = said.replace("PORT", str(port))
+    text += 'வழி பெறு, "/" { பதில் 200, 1; }' if "prelude_per_request" in options else "பதில் 200, 1;"
+    assert served_at(text, **options) == ([f"http://127.0.0.1:{port}"], [])
+
+
+def test_the_configuration_goes_before_an_address_that_is_written_out() -> None:
+    port = a_free_port()
+    said = 'வழங்கி_தொடங்கு "127.0.0.1", 1; பதில் 200, 1;'
+    assert served_at(said, (f"127.0.0.1:{port}",)) == ([f"http://127.0.0.1:{port}"], [])
+
+
+@pytest.mark.parametrize(
+    "said",
+    (
+        'p = 9000; வழங்கி_தொடங்கு "127.0.0.1", p;',
+        '(1 == 1) எனில் { வழங்கி_தொடங்கு "0.0.0.0", 80; }',
+        'செயல் f() { server.start("0.0.0.0:80"); } f();',
+        'வழங்கி_தொடங்கு "127.0.0.1", 9000; p = "0.0.0.0:80"; server.start(p);',
+    ),
+)
+def test_an_address_that_such_a_program_computes_is_not_guessed_and_the_operator_is_told(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = a_free_port()
+    monkeypatch.setattr("etamil_actors.edge.server.LOOPBACK_DEFAULT", f"127.0.0.1:{port}")
+    found, (warning,) = served_at(said + "பதில் 200, 1;")
+    assert found == [f"http://127.0.0.1:{port}"]
+    assert warning == (
+        "w.qmz:1: this program runs anew for every request, so an address that it computes is not known at the"
+        ' start; write it out at the top level (வழங்கி_தொடங்கு "0.0.0.0", 8080;), or say it in http.bind'
+    )
+
+
+def test_a_port_that_is_none_ends_the_start_of_such_a_program() -> None:
+    with pytest.raises(StartError) as caught:
+        served_at('வழங்கி_தொடங்கு "127.0.0.1", 70000; பதில் 200, 1;')
+    assert "70000" in str(fault_in(caught.value))
 
 
 # ---- several services, and what every site has ----------------------------------------

@@ -39,12 +39,13 @@ from etamil_actors.actors.programs import (
 from etamil_actors.actors.programs.activity import Activity
 from etamil_actors.actors.programs.jobs import Job, Start, declared_specs
 from etamil_actors.actors.programs.routes import Route, declared_routes
+from etamil_actors.actors.programs.serving import know_written_address
 from etamil_actors.actors.programs.spans import Within, begin
 from etamil_actors.actors.programs.tasks import Status
 from etamil_actors.actors.programs.world import ServiceWorld
 from etamil_actors.actors.restart import Exit, Restart, Strategy
 from etamil_actors.actors.supervisor import DynamicSpec, DynamicSupervisor, SupervisorSpec
-from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, InternalError
+from etamil_actors.errors import BudgetSpent, ExitRequested, Fault, Frame, InternalError
 from etamil_actors.vm.convert import text_of
 from etamil_actors.vm.log_line import SECRETS
 from etamil_actors.vm.machine import Image, Machine
@@ -132,6 +133,8 @@ class RunningService:
         """What answers requests, once the top level has run."""
         self.address: tuple[str, int] | None = None
         """Where the program wants to be served."""
+        self.computes_address: Frame | None = None
+        """Where it computes that, although it runs only when somebody asks for something."""
         shared = image.program.shared
         self.answer_places = {
             name: place for place, name in enumerate(shared) if name.startswith("response_")
@@ -475,6 +478,7 @@ class Prelude(Behaviour):
         service = self.service
         service.handlers = []
         if service.as_whole or service.prelude_per_request:  # it runs for each request, and not before
+            know_written_address(service)
             service.template = Template(service.new_machine())
             return
         activity = Activity(service, service.name)

@@ -3,6 +3,9 @@
 ``வழங்கி_தொடங்கு`` and its like say an address; it counts where the configuration is silent, and so does what
 their records say of the database and the log. ``server.on`` makes a route. Under ``run`` nothing is served,
 so of all this only the database counts there.
+
+A program that runs anew for every request says its address when it is too late; of such a one the address
+counts that is written out in its text (``know_written_address``).
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from etamil_actors.actors.programs.databases import default_from_settings
 from etamil_actors.actors.programs.route_options import RouteOptions, read_route_options
 from etamil_actors.actors.programs.words import tamil_of, word
-from etamil_actors.errors import Fault
+from etamil_actors.errors import Fault, Frame
 from etamil_actors.vm.builtins.registry import wrong_kind
 from etamil_actors.vm.convert import text_of
 from etamil_actors.vm.log_line import RANKS
@@ -20,6 +23,7 @@ from etamil_actors.vm.values import BuiltinFunction, Function, Value
 
 if TYPE_CHECKING:
     from etamil_actors.actors.programs.activity import Activity
+    from etamil_actors.actors.programs.service import RunningService
 
 LONGEST_PATH = 8192
 
@@ -75,9 +79,8 @@ def listen(activity: Activity, address: Value, port: Value = None) -> None:
     if isinstance(address, dict):
         apply_settings(activity, address, "_listen")
         return
-    if port is None and type(address) is str and ":" in address:
-        address, _, port = address.rpartition(":")
-        address = address.strip("[]") or None
+    if port is None and type(address) is str:
+        address, port = _parted(address)
     _wants(activity, address, port, tamil_of("_listen"))
 
 
@@ -104,7 +107,7 @@ def apply_settings(activity: Activity, settings: dict[str, Value], key: str) -> 
     """
     default_from_settings(activity, settings, key)
     service = activity.service
-    if service.as_script or service.template is not None:  # once a service has started, it stays where it is
+    if service.as_script or service.template is not None:
         return
     inner = settings.get("server")
     records = (inner, settings) if isinstance(inner, dict) else (settings,)
@@ -140,8 +143,47 @@ def _one_of(known: dict[str, str], settings: dict[str, Value], name: str, key: s
 def _wants(activity: Activity, host: Value, port: Value, name: str) -> None:
     number = _port(port, name)
     service = activity.service
-    if not service.as_script and (host is not None or number is not None):
-        service.address = ("127.0.0.1" if host is None else text_of(host), 8080 if number is None else number)
+    if service.as_script or service.template is not None:  # once a service has started, it stays where it is
+        return
+    if host is not None or number is not None:
+        service.address = _address(host, number)
+
+
+def know_written_address(service: RunningService) -> None:
+    """Where a program that runs anew for every request wants to be served, as its text has it. Of several
+    the last counts, as it would if the program ran.
+
+    Raises:
+        Fault: ``value.invalid``, the port is none.
+    """
+    program = service.image.program
+    service.address = service.computes_address = None
+    rows = [row for row in program.addresses if row.host or row.port or not row.is_written]
+    said = rows[-1] if rows else None
+    if said is None:
+        return
+    where = Frame(*program.place_of(said.place), 1, "வழங்கி_தொடங்கு")
+    if not said.is_written:
+        service.computes_address = where
+        return
+    host, port = (said.host, said.port) if said.port else _parted(said.host)
+    try:
+        service.address = _address(host or None, _port(port, "வழங்கி_தொடங்கு"))
+    except Fault as fault:
+        fault.trace = (where,)
+        raise
+
+
+def _parted(text: str) -> tuple[str | None, str | None]:
+    """``host:port``, where either may be missing."""
+    if ":" not in text:
+        return text, None
+    host, _, port = text.rpartition(":")
+    return host.strip("[]") or None, port
+
+
+def _address(host: Value, port: int | None) -> tuple[str, int]:
+    return ("127.0.0.1" if host is None else text_of(host), 8080 if port is None else port)
 
 
 def _port(port: Value, name: str) -> int | None:

@@ -38,6 +38,7 @@ from etamil_actors.language.options import canonical_option, canonical_value
 from etamil_actors.language.program import (
     FILE_MARK,
     NO_PLACE,
+    AddressRow,
     AgentRow,
     ChannelRow,
     Declaration,
@@ -266,6 +267,7 @@ class _Generator(Emitter):
                 for item in self.units.declared
             ),
             channels=tuple(self._channel_row(node) for node in self.units.channels),
+            addresses=tuple(self._address_row(*one) for one in self.units.addresses),
             keeps_functions=self.keeps_functions,
             agents=tuple(self._agent_row(unit) for unit in self.units.agents.values()),
             counted=self.counted,
@@ -300,6 +302,11 @@ class _Generator(Emitter):
                 written = pair.value.value if isinstance(pair.value, nodes.Text) else ""
                 transport = canonical_value(written, TRANSPORT_OF) or written
         return ChannelRow(name, transport, self._line(node))
+
+    def _address_row(self, node: nodes.Node, is_certain: bool) -> AddressRow:
+        said = _said_address(node) if is_certain else None
+        host, port = said or ("", "")
+        return AddressRow(host, port, said is not None, self._line(node))
 
     def _static(self, kind: str, node: nodes.Node) -> tuple[str, str]:
         """What can be told of a declaration without running anything."""
@@ -540,3 +547,44 @@ def field_row(name: str, type: nodes.TypeName | None) -> FieldRow:
         return FieldRow(name, "", "", False, None)
     element = field_row("", type.element) if type.element is not None else None
     return FieldRow(name, type.kind, type.name, type.optional, element)
+
+
+def _said_address(node: nodes.Node) -> tuple[str, str] | None:
+    """Host and port, or ``host:port`` and nothing, as far as they are written out; else None."""
+    if isinstance(node, nodes.StartServer):
+        host, port = _written(node.host), _written(node.port)
+        return (host, port) if host is not None and port else None
+    if isinstance(node, nodes.ShapeLiteral):
+        return _said_in_pairs(node.pairs) if node.base is None else None
+    assert isinstance(node, nodes.Call | nodes.MethodCall)
+    given = [*node.arguments, *([node.options] if node.options is not None else [])]
+    if len(given) == 1 and isinstance(given[0], nodes.Record):
+        return _said_in_pairs(given[0].pairs)
+    texts = [_written(one) for one in given]
+    host, port = [*texts, ""][:2] if texts else (None, None)
+    return (host, port) if host is not None and port is not None else None
+
+
+def _said_in_pairs(pairs: list[nodes.Pair]) -> tuple[str, str] | None:
+    """``{"host": …, "port": …}``, which may stand in a record ``server``."""
+    outer = {pair.key.text: pair.value for pair in reversed(pairs)}
+    server = outer.get("server")
+    inner: dict[str, nodes.Expression] = {}
+    if isinstance(server, nodes.Record):
+        inner = {pair.key.text: pair.value for pair in reversed(server.pairs)}
+    elif server is not None and _written(server) is None:
+        return None
+    host, port = (
+        next((text for text in map(_written, parts) if text != ""), "")
+        for parts in ([one[name] for one in (inner, outer) if name in one] for name in ("host", "port"))
+    )
+    return (host, port) if host is not None and port is not None else None
+
+
+def _written(value: nodes.Expression) -> str | None:
+    """The text of a literal, empty for இன்மை; None for what has to be computed."""
+    if isinstance(value, nodes.Text):
+        return value.value
+    if isinstance(value, nodes.Number):
+        return str(value.value)
+    return "" if isinstance(value, nodes.Constant) and value.value is None else None

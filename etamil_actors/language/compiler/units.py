@@ -110,6 +110,8 @@ class Units:
         self.declared: list[Declared] = []
         self.channels: list[nodes.Call] = []
         """Where the program makes channels."""
+        self.addresses: list[tuple[nodes.Node, bool]] = []
+        """Where the program says an address to be served at; and does it always come past that?"""
         self.number_of: dict[int, int] = {}
         """The place in ``declared`` of a node that declares something where it stands."""
         self.globals: set[str] = set()
@@ -127,6 +129,12 @@ def is_handler_word(name: str) -> bool:
     """Is this the word that gives a path a function as its handler, in any spelling?"""
     builtin = BUILTIN_OF.get(name)
     return builtin is not None and builtin.english == "_onRequest"
+
+
+def is_address_word(name: str) -> bool:
+    """Is this the word that says where to be served, in any spelling?"""
+    builtin = BUILTIN_OF.get(name)
+    return builtin is not None and builtin.english == "_listen"
 
 
 def find_units(module: nodes.Module, known: frozenset[str] = frozenset(), keep: bool = False) -> Units:
@@ -296,6 +304,14 @@ class _Collector:
             self._parameters_of(node.arguments[1].value)
         self._declare("handler", None, node)
 
+    def _start_server(self, node: nodes.StartServer) -> None:
+        self._visit(node.host)
+        self._visit(node.port)
+        self._address(node)
+
+    def _address(self, node: nodes.Node) -> None:
+        self.units.addresses.append((node, self.unit.kind == TOP and self.depth == 0))
+
     def _every(self, node: nodes.Every) -> None:
         self._visit(node.seconds)
         self._declare("every", self._open(BODY, "இடைவெளி", node, [], node.body), node)
@@ -392,6 +408,8 @@ class _Collector:
         self._visit(node.base)
         if node.name.text not in self.units.shapes:
             self.unit.reads.add(node.name.text)
+            if is_address_word(node.name.text):
+                self._address(node)
 
     def _unwrap(self, node: nodes.Unwrap) -> None:
         self.unit.unwraps = True
@@ -406,6 +424,8 @@ class _Collector:
             self.units.channels.append(node)
         if isinstance(node.callee, nodes.Name) and is_handler_word(node.callee.text):
             self._handler(node)
+        if isinstance(node.callee, nodes.Name) and is_address_word(node.callee.text):
+            self._address(node)
         if node.block is None:
             return
         if builtin is not None and builtin.takes == "body":
@@ -420,8 +440,11 @@ class _Collector:
         self._visit_all(node.arguments)
         self._visit(node.options)
         self._repeated(node.block)
-        if isinstance(node.target, nodes.Name) and is_handler_word(f"{node.target.text}.{node.name.text}"):
+        word = f"{node.target.text}.{node.name.text}" if isinstance(node.target, nodes.Name) else ""
+        if is_handler_word(word):
             self._handler(node)
+        if is_address_word(word):
+            self._address(node)
 
     def _while(self, node: nodes.While) -> None:
         self._visit(node.condition)
@@ -491,6 +514,7 @@ _SPECIAL: dict[type, Callable[..., None]] = {
     nodes.Shape: _Collector._shape,
     nodes.Lambda: _Collector._lambda,
     nodes.Route: _Collector._route,
+    nodes.StartServer: _Collector._start_server,
     nodes.Every: _Collector._every,
     nodes.Test: _Collector._test,
     nodes.OnStop: _Collector._on_stop,

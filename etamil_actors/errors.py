@@ -251,6 +251,12 @@ FAULTS: tuple[FaultKind, ...] = (
         "The database refused a query or command.",
     ),
     FaultKind(
+        "db.conflict",
+        "வேறொரு பரிவர்த்தனை குறுக்கிட்டது: {problem}",
+        "another transaction is in the way: {problem}",
+        "Others change or hold the same rows: a deadlock, a serialization that failed, a lock that did not become free in time. The transaction has to be done again from its beginning.",
+    ),
+    FaultKind(
         "db.unavailable",
         "தரவுத்தளத்தை அடைய முடியவில்லை: {problem}",
         "the database cannot be reached: {problem}",

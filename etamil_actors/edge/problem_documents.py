@@ -89,8 +89,14 @@ AWAY: Final = Words(
     "தேவையான ஒரு வளத்தை இப்போது அடைய முடியவில்லை; சிறிது நேரம் கழித்து முயலவும்",
     "a resource that is needed cannot be reached now; please try again a little later",
 )
+BUSY: Final = Words(
+    "இதே தரவை மற்றவர்களும் இப்போது மாற்றுகிறார்கள்; மீண்டும் முயலவும்",
+    "others are changing the same data now; please try again",
+)
 
-_OWN_WORDS: Final = {"db.unavailable": AWAY, "redis.unavailable": AWAY, "channel.unavailable": AWAY}
+_OWN_WORDS: Final = {
+    "db.conflict": BUSY, "db.unavailable": AWAY, "redis.unavailable": AWAY, "channel.unavailable": AWAY,
+}  # fmt: skip
 """Errors whose status is known, but whose words come from inside."""
 _INSIDE_CODE: Final = "internal"
 _CONTENT_LANGUAGE: Final[Mapping[Language, bytes]] = {"ta": b"ta", "en": b"en", "": b"ta, en"}

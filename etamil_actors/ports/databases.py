@@ -3,9 +3,10 @@
 What travels is what SQL has: texts, exact numbers, booleans, nothing. Words turn other values into these
 before they get here. Placeholders are ``?`` and ``$1`` alike, on every kind; ``??`` is a plain ``?``.
 
-Trouble is a ``Fault``: ``db.query`` when the database refuses what it was asked, ``db.unavailable`` when
-it does not answer, when no connection became free in time, and when a query took too long. After any of
-them a connection is clean or it is thrown away; whoever holds it need not know which.
+Trouble is a ``Fault``: ``db.query`` when the database refuses what it was asked, ``db.conflict`` when it does
+so because another transaction is in the way, ``db.unavailable`` when it does not answer, when no connection
+became free in time, and when a query took too long. After any of them a connection is clean or it is thrown
+away; whoever holds it need not know which.
 """
 
 from __future__ import annotations

@@ -126,6 +126,34 @@ def test_a_transaction_is_kept_undone_and_nested_on_every_database(base: Base) -
     assert lines(base, text) == ["db.query", "போதும்", "தவறு(இல்லை)", "அ", "இ"]
 
 
+def test_a_transaction_that_others_were_in_the_way_of_is_tried_again(base: Base) -> None:
+    if base.kind == "sqlite":
+        pytest.skip("in one process writers of an SQLite file take turns; test_sqlite.py has another process")
+    text = TABLE + """
+    பிற = விகல்_உருவாக்கு {"url": env("DATABASE"), "max_connections": 1};
+    விகல்_செய்(கடை, "INSERT INTO items VALUES ('அ', 0)");
+    தடவைகள் = அணு_உருவாக்கு(0);
+    செயல் மாற்று_பிற() {
+        விகல்_பரிவர்த்தனை(பிற) {
+            விகல்_குறி(பிற, "SELECT count FROM items FOR UPDATE NOWAIT");
+            விகல்_செய்(பிற, "UPDATE items SET count = count + 1");
+        }
+    }
+    மீள்முயற்சி({"தடவை": 3, "பின்வாங்கு": 0.01, "எவை": ["db.conflict"]}) {
+        (அணு_கூட்டு(தடவைகள், 1) == 1) எனில் {
+            விகல்_பரிவர்த்தனை(கடை) {
+                விகல்_செய்(கடை, "UPDATE items SET count = count + 10");
+                மாற்று_பிற();
+            }
+        } இன்றேல் {
+            மாற்று_பிற();
+        }
+    }
+    அச்சு அணு_படி(தடவைகள்) & " " & விகல்_ஒன்று(கடை, "SELECT count FROM items").count;
+    """
+    assert lines(base, text) == ["2 1"]
+
+
 def test_many_activities_share_a_small_pool_and_no_update_is_lost(base: Base) -> None:
     text = TABLE + """
     குளம் = விகல்_உருவாக்கு {"url": env("DATABASE"), "max_connections": 3};

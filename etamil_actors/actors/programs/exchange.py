@@ -41,6 +41,7 @@ STATUS_OF: Final = {
     "rate_limited": 429,
     "overloaded": 503,
     "breaker.open": 503,
+    "db.conflict": 503,
     "db.unavailable": 503,
     "redis.unavailable": 503,
     "channel.unavailable": 503,

@@ -769,7 +769,8 @@ def _no_json(request: Request) -> Fault:
 
 
 _TRY_LATER: Final = frozenset({
-    "overloaded", "rate_limited", "breaker.open", "db.unavailable", "redis.unavailable", "auth.unavailable",
+    "overloaded", "rate_limited", "breaker.open", "db.conflict", "db.unavailable", "redis.unavailable",
+    "auth.unavailable",
 })  # fmt: skip
 
 

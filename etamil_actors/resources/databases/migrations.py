@@ -247,8 +247,8 @@ async def _lock(connection: RawConnection, engine: Kind) -> None:
             if engine == "sqlite" or (await connection.query(_TRY[engine], ()))[0]["mine"]:
                 return
         except Fault as fault:
-            # Only others who write are waited for; they alone are told with the seconds that it took.
-            is_others = fault.code == "db.unavailable" and "seconds" in fault.details
+            # Only others who write are waited for; they are told with the seconds that it took.
+            is_others = fault.code == "db.conflict" and "seconds" in fault.details
             if engine != "sqlite" or not is_others or trio.current_time() > deadline:
                 raise
         await connection.rollback()

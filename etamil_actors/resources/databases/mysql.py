@@ -65,6 +65,8 @@ OUTDATED: Final = frozenset((1243, 1615))
 """A prepared statement is not known any more, or not fit for the schema of today."""
 UNREACHABLE: Final = frozenset((1040, 1053, 1152, 1203, 1226, 1317, 1927, 1969, 3024, 4031))
 """The text is not at fault, but the server has no room or no time for it, or goes away."""
+CONFLICTS: Final = frozenset((1020, 1205, 1213, 3572))
+"""Others: a row has changed since it was read, a lock is not free in time, a deadlock, NOWAIT and a lock."""
 GONE: Final = frozenset((1053, 1152, 1153, 1927, 4031))
 """After these the server closes the connection."""
 CHANGING: Final = frozenset(("insert", "replace", "update", "delete"))
@@ -536,7 +538,10 @@ class MysqlConnection:
 def fault_of(error: ServerError) -> Fault:
     """What the server refuses, in our words."""
     is_away = error.code in UNREACHABLE or error.state.startswith("08")
-    make = troubles.unavailable if is_away else troubles.refused
+    if is_away:
+        make = troubles.unavailable
+    else:
+        make = troubles.conflict if error.code in CONFLICTS else troubles.refused
     text = " ".join(error.text.split("\n"))  # a message is one line
     return make(text, text, sqlstate=error.state, number=error.code)
 

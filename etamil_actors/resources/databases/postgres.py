@@ -66,6 +66,12 @@ OUTDATED: Final = frozenset({
 """What a prepared statement may answer only because the schema is not the one it was prepared for."""
 COUNTED: Final = (b"INSERT", b"UPDATE", b"DELETE", b"MERGE")
 """What changes rows, as the server calls it."""
+CONFLICTS: Final = frozenset({
+    b"40001",  # could not serialize access
+    b"40P01",  # deadlock
+    b"55P03",  # a lock is not free, or not in time
+})  # fmt: skip
+"""What a transaction may meet only because of others."""
 UNREACHABLE: Final = (b"08", b"57P", b"53300", b"57014")
 """Beginnings of SQLSTATEs that mean: not the text is at fault, but the server has no time for it."""
 
@@ -488,7 +494,10 @@ class PostgresConnection:
         if not self.is_broken and self._pg.status == _BAD:
             self.abandon()
         text = " ".join(text.split("\n"))  # a message is one line
-        make = troubles.unavailable if self.is_broken or state.startswith(UNREACHABLE) else troubles.refused
+        if self.is_broken or state.startswith(UNREACHABLE):
+            make = troubles.unavailable
+        else:
+            make = troubles.conflict if state in CONFLICTS else troubles.refused
         return make(text, text, sqlstate=state.decode())
 
 

@@ -241,6 +241,8 @@ def fault_of(trouble: apsw.Error) -> Fault:
     text = str(trouble)
     number = extended(trouble)
     code = apsw.mapping_extended_result_codes.get(number) or apsw.mapping_result_codes.get(number & 0xFF, "")
+    if isinstance(trouble, apsw.BusyError):
+        return troubles.conflict(text, text, sqlite=str(code))
     if isinstance(trouble, UNREACHABLE):
         return troubles.unavailable(text, text, sqlite=str(code))
     if isinstance(trouble, apsw.TooBigError):
@@ -250,6 +252,6 @@ def fault_of(trouble: apsw.Error) -> Fault:
 
 UNREACHABLE: Final = (
     apsw.CantOpenError, apsw.IOError, apsw.FullError, apsw.CorruptError, apsw.NotADBError,
-    apsw.BusyError, apsw.LockedError, apsw.ProtocolError, apsw.NoLFSError, apsw.PermissionsError,
+    apsw.LockedError, apsw.ProtocolError, apsw.NoLFSError, apsw.PermissionsError,
 )  # fmt: skip
 """Not the statement is at fault, but the file, the disk, or whoever else uses it."""

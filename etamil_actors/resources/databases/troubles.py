@@ -25,6 +25,16 @@ def unavailable(tamil: str, english: str, **details: object) -> Fault:
     )
 
 
+def conflict(tamil: str, english: str, **details: object) -> Fault:
+    """Another transaction is in the way; done again from its beginning, this one may well succeed."""
+    return Fault(
+        "db.conflict",
+        tamil=f"வேறொரு பரிவர்த்தனை குறுக்கிட்டது: {tamil}",
+        english=f"another transaction is in the way: {english}",
+        details={"problem": english, **details},
+    )
+
+
 def lost() -> Fault:
     """The connection broke, and with it what was asked."""
     return unavailable("இணைப்பு அறுந்தது", "the connection is lost")
@@ -140,9 +150,9 @@ def of_pool(name: str, fault: Fault, seconds: float = 0.0) -> Fault:
 
 def others_write(seconds: float) -> Fault:
     """A file was locked all the time."""
-    return unavailable(
-        f"வேறொரு பரிவர்த்தனை எழுதிக்கொண்டிருக்கிறது; {seconds:g} நொடிக்குள் முறை வரவில்லை",
-        f"another transaction is writing, and did not end within {seconds:g} s",
+    return conflict(
+        f"அது எழுதிக்கொண்டிருக்கிறது; {seconds:g} நொடிக்குள் முறை வரவில்லை",
+        f"it is writing, and did not end within {seconds:g} s",
         seconds=seconds,
     )
 
@@ -165,7 +175,7 @@ def replaced(path: str) -> Fault:
 
 def overtaken() -> Fault:
     """A transaction that has read wants to write, and somebody else has written in between."""
-    return unavailable(
-        "இந்தப் பரிவர்த்தனை படித்தபின் வேறொன்று எழுதிவிட்டது; திரும்பப் பெற்று மீண்டும் செய்யவும்",
-        "somebody else has written since this transaction has read; roll it back and do it again",
+    return conflict(
+        "இது படித்தபின் அது எழுதிவிட்டது; இதைத் திரும்பப் பெற்று மீண்டும் செய்யவும்",
+        "it has written since this one has read; roll this one back and do it again",
     )

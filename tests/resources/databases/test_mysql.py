@@ -412,7 +412,7 @@ async def a_deadlock(by_sql: bool = False) -> AsyncIterator[tuple[Connection, st
                 with pytest.raises(Fault) as caught:
                     # Whoever comes last to the circle closes it.
                     await victim.execute(update, [1])
-        assert caught.value.code == "db.query" and "Deadlock" in caught.value.english
+        assert caught.value.code == "db.conflict" and "Deadlock" in caught.value.english
         await winner.rollback()
         yield victim, table
 

@@ -296,8 +296,9 @@ async def test_another_process_that_writes_is_waited_for(place: Place) -> None:
         began = trio.current_time()
         connection = await pool.lease()
         for call in (pool.execute(f"INSERT INTO {table} VALUES (1)", []), connection.begin()):
-            with pytest.raises(Fault, match=r"another transaction is writing, and did not end within 0\.4 s"):
+            with pytest.raises(Fault, match=r"it is writing, and did not end within 0\.4 s") as caught:
                 await call
+            assert caught.value.code == "db.conflict"
         assert trio.current_time() - began < 2
         await pool.give_back(connection)
         async with trio.open_nursery() as nursery:
@@ -315,9 +316,9 @@ async def test_who_reads_first_and_writes_after_somebody_else_is_told_so(place: 
         await connection.execute("BEGIN DEFERRED", [])
         await connection.query(f"SELECT * FROM {table}", [])
         await pool.execute(f"INSERT INTO {table} VALUES (1)", [])
-        with pytest.raises(Fault, match="somebody else has written since") as caught:
+        with pytest.raises(Fault, match="it has written since this one has read") as caught:
             await connection.execute(f"INSERT INTO {table} VALUES (2)", [])
-        assert caught.value.code == "db.unavailable"
+        assert caught.value.code == "db.conflict"
         await connection.rollback()
         await connection.execute(f"INSERT INTO {table} VALUES (2)", [])
         await pool.give_back(connection)

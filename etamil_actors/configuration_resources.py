@@ -50,6 +50,8 @@ DATABASE: Final = (
         "how long to wait for a free connection; beyond it `db.unavailable`"),
     Row("query_time", "query_seconds", seconds(), "ஒரு வினவல்; மீறினால் தரவுத்தளத்திலேயே நிறுத்தப்படும்",
         "one query; beyond it the query is stopped in the database"),
+    Row("max_rows", "max_rows", count(0), "ஒரு வினவலின் விடையில் வரிசைகள்; மீறினால் `db.rows`; 0: வரம்பில்லை",
+        "rows of one answer; beyond them `db.rows`; 0: as many as there are"),
     Row("connect_time", "connect_seconds", seconds(), "இணைக்க", "until a connection is made"),
     Row("idle_time", "idle_seconds", seconds(), "இவ்வளவு நேரம் பயன்படாத இணைப்பு மூடப்படும்",
         "a connection that is not used for so long is closed"),

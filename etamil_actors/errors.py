@@ -263,6 +263,12 @@ FAULTS: tuple[FaultKind, ...] = (
         "The database does not answer, or no connection became free in time.",
     ),
     FaultKind(
+        "db.rows",
+        "வினவலின் விடையில் {rows} வரிசைகளுக்கு மேல் உள்ளன",
+        "a query answers with more than {rows} rows",
+        "A query brought more rows than the setting `max_rows` of its database allows.",
+    ),
+    FaultKind(
         "db.closed",
         "இந்த இணைப்பு ஏற்கனவே திருப்பித் தரப்பட்டது",
         "this connection has been given back already",

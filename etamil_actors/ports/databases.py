@@ -4,9 +4,9 @@ What travels is what SQL has: texts, exact numbers, booleans, nothing. Words tur
 before they get here. Placeholders are ``?`` and ``$1`` alike, on every kind; ``??`` is a plain ``?``.
 
 Trouble is a ``Fault``: ``db.query`` when the database refuses what it was asked, ``db.conflict`` when it does
-so because another transaction is in the way, ``db.unavailable`` when it does not answer, when no connection
-became free in time, and when a query took too long. After any of them a connection is clean or it is thrown
-away; whoever holds it need not know which.
+so because another transaction is in the way, ``db.rows`` when it answers with more than one wants to hold,
+``db.unavailable`` when it does not answer, when no connection became free in time, and when a query took too
+long. After any of them a connection is clean or it is thrown away; whoever holds it need not know which.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ class PoolSettings:
     """How long an activity waits for a connection to become free."""
     query_seconds: float = 30.0
     """How long one query may take; then it is stopped in the database."""
+    max_rows: int = 100_000
+    """Rows of one answer; beyond them the query is stopped. 0: as many as there are. What RETURNING brings is
+    not counted: it tells of rows that are changed already."""
     connect_seconds: float = 10.0
     idle_seconds: float = 600.0
     """A connection that nobody has used for so long is closed."""

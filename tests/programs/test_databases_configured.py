@@ -15,6 +15,7 @@ from etamil_actors.configuration import Setup, read_setup
 from etamil_actors.configuration_table import ConfigError
 from etamil_actors.ports.databases import PoolSettings
 from tests.http_life.serving import Server
+from tests.programs.running import run_program
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -34,6 +35,7 @@ database:
     min_connections: 2
     wait_time: 500ms
     query_time: 10s
+    max_rows: 5000
     connect_time: 3s
     idle_time: 5m
     age: 1h
@@ -43,7 +45,7 @@ database:
     assert setup.resources.databases == {
         "default": PoolSettings(
             kind="sqlite", url=str(tmp_path / "data/kadai.db"), name="default", most=20, least=2, wait_seconds=0.5,
-            query_seconds=10, connect_seconds=3, idle_seconds=300, age_seconds=3600,
+            query_seconds=10, max_rows=5000, connect_seconds=3, idle_seconds=300, age_seconds=3600,
         ),
         "நூலகம்": PoolSettings(
             kind="postgres", url="postgres://malar:s3%40cret@db.example:5433/books", name="நூலகம்"
@@ -130,3 +132,29 @@ def test_the_folder_of_a_file_that_the_configuration_names_is_made(tmp_path: Pat
         assert server.stop() == 0
     finally:
         server.end()
+
+
+FIVE = """
+செயல் எத்தனை(குளம்) {
+    முயல் { திரும்பு நீளம்(விகல்_குறி(குளம், "VALUES (1), (2), (3), (4), (5)")); } பிழை(e) { திரும்பு e.message; }
+}
+"""
+
+
+def test_a_service_takes_as_many_rows_as_the_configuration_allows() -> None:
+    told = run_program(
+        FIVE + 'அச்சு எத்தனை(விகல்_உருவாக்கு()); அச்சு எத்தனை(விகல்_உருவாக்கு("books"));',
+        databases={
+            "default": PoolSettings(kind="sqlite", url=":memory:", name="default", max_rows=5),
+            "books": PoolSettings(kind="postgres", url="postgres://a@b/c", name="books", max_rows=4),
+        },
+    ).lines
+    assert told[0] == "5"
+    assert "a query answers with more than 4 rows" in told[1] and "database.books.max_rows" in told[1]
+
+
+def test_a_script_takes_all_rows() -> None:
+    many = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100001) SELECT n FROM c"
+    text = f'அச்சு நீளம்(விகல்_குறி(விகல்_உருவாக்கு {{"url": "sqlite::memory:"}}, "{many}"));'
+    text += f'தளம்_இணை SQL, ":memory:"; தளம்_வினா "{many}", [], வரிகள்; அச்சு நீளம்(வரிகள்);'
+    assert run_program(text, as_script=True).lines == ["100001", "100001"]

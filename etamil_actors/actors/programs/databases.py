@@ -90,7 +90,7 @@ class PoolHandle(Handle):
     kind = "a pool"
 
     def __init__(self, service: RunningService, settings: PoolSettings | None) -> None:
-        self.settings = settings
+        self.settings = settings and settings_for(service, settings)
         self.is_closed = False
         self._service = service
         self._pool: Pool | None = None
@@ -119,6 +119,12 @@ class PoolHandle(Handle):
         self.is_closed = True
         if self._pool is not None:
             await self._pool.close()
+
+
+def settings_for(service: RunningService, settings: PoolSettings) -> PoolSettings:
+    """What holds for a pool of this service: a script has the process for itself, and may read whatever it
+    likes."""
+    return replace(settings, max_rows=0) if service.as_script else settings
 
 
 def opened(system: System, settings: PoolSettings) -> Pool:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from etamil_actors.actors.programs.databases import MEMORY, opened, settled
+from etamil_actors.actors.programs.databases import MEMORY, opened, settings_for, settled
 from etamil_actors.actors.programs.databases_functions import (
     LONGEST_NAME,
     MODES,
@@ -170,7 +170,8 @@ async def connect(activity: Activity, back_end: str, text: Value, handle: str | 
             if earlier.is_memory:
                 await earlier.pool.close()
         service.opened = {}
-    pool = opened(service.system, _settings(service.system, kind, where, is_memory))
+    settings = settings_for(service, _settings(service.system, kind, where, is_memory))
+    pool = opened(service.system, settings)
     made = Opened(back_end, where, pool, is_memory and not is_top)
     await made.connection()
     handles[name] = made

@@ -40,7 +40,8 @@ class QuickConnection(Protocol):
 
 class Driver(Protocol):
     """Opens connections of one pool. One whose connections are quick says so: ``is_quick = True``; and
-    ``patient(seconds, keeper)`` may give one like it whose statements may take so long."""
+    ``patient(seconds, keeper)`` may give one like it whose statements may take so long, and answer as much as
+    there is."""
 
     @property
     def settings(self) -> PoolSettings: ...

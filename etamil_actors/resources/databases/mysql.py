@@ -19,6 +19,7 @@ import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import Final, TypeVar
 
 import trio
@@ -47,7 +48,13 @@ from etamil_actors.resources.databases.mysql_values import (
     text_reader,
     text_row,
 )
-from etamil_actors.resources.databases.placeholders import Translated, arranged, first_word, translate
+from etamil_actors.resources.databases.placeholders import (
+    Translated,
+    arranged,
+    first_word,
+    limit_of,
+    translate,
+)
 
 MAX_STATEMENTS: Final = 100
 """A server keeps 16 382 of all its clients, if nobody has told it otherwise."""
@@ -165,12 +172,13 @@ class Wire:
 class Statement:
     """What is prepared on a connection, and what is known of its rows."""
 
-    __slots__ = ("columns", "names", "number", "takers", "translated")
+    __slots__ = ("columns", "most_rows", "names", "number", "takers", "translated")
 
-    def __init__(self, number: bytes, translated: Translated) -> None:
+    def __init__(self, number: bytes, translated: Translated, most_rows: float) -> None:
         self.number = number
         """Empty: the server cannot prepare this, so it is sent as it is."""
         self.translated = translated
+        self.most_rows = most_rows
         self.columns: list[bytes] = []
         self.names: list[str] = []
         self.takers: list[Take] = []
@@ -360,12 +368,18 @@ class MysqlConnection:
     async def _execute(self, statement: Statement, sql: str, parameters: Sequence[Datum]) -> Answer:
         values = [bound(value) for value in arranged(statement.translated, parameters)]
         if not statement.number:
-            return await self._ask(packets.QUERY + _encoded(statement.translated.text))
-        return await self._ask(packets.execution(statement.number, values))
+            wish = packets.QUERY + _encoded(statement.translated.text)
+        else:
+            wish = packets.execution(statement.number, values)
+        answer = await self._ask(wish, statement.most_rows)
+        if answer.has_more:
+            raise troubles.too_many_rows(self._driver.settings)
+        return answer
 
     async def _prepare(self, sql: str) -> Statement:
         """Let the server prepare a text. Raises: Fault."""
         translated = translate(sql, "mysql")
+        most_rows = limit_of(sql, self._driver.settings)
         wish = packets.PREPARE + _encoded(translated.text)
         while len(self._statements) >= MAX_STATEMENTS:
             self._forget(self._statements.pop(next(iter(self._statements))))
@@ -378,8 +392,8 @@ class MysqlConnection:
         if prepared.error is not None:
             if prepared.error.code != NOT_PREPARABLE or translated.count:
                 raise self._fault_of(prepared.error)
-            return Statement(b"", translated)
-        statement = Statement(prepared.number, translated)
+            return Statement(b"", translated, most_rows)
+        statement = Statement(prepared.number, translated, most_rows)
         if prepared.count != len(translated.order or ()):
             self._forget(statement)
             raise troubles.wrong_count(prepared.count, len(translated.order or ()))
@@ -437,14 +451,14 @@ class MysqlConnection:
             raise troubles.not_committed()
         return await self._ask(packets.QUERY + _encoded(text))
 
-    async def _ask(self, payload: bytes) -> Answer:
+    async def _ask(self, payload: bytes, most_rows: float = inf) -> Answer:
         """Send a command, and wait for its answer; after an error, see whether a transaction has survived.
 
         Raises:
             Fault: ``db.unavailable``; the connection broke, or it took too long and was stopped.
         """
         was_open = self._status & packets.IN_TRANSACTION
-        answer = Answer(self._has_eof)
+        answer = Answer(self._has_eof, most_rows)
         await self._ask_for(answer, payload)
         if answer.status is not None:
             self._status = answer.status
@@ -472,7 +486,7 @@ class MysqlConnection:
                 await wire.send(data)
                 sent = answer
                 await wire.receive(answer)
-            if scope.cancelled_caught:
+            if scope.cancelled_caught or answer.has_more:
                 await self._stop(sent)
             is_over = True
         except trio.Cancelled:
@@ -556,8 +570,8 @@ class MysqlDriver:
         self._tls = address.tls() if address.mode != "disabled" else None
 
     def patient(self, seconds: float, keeper: Keeper) -> MysqlDriver:
-        """One like it, whose statements may take so long."""
-        return MysqlDriver(replace(self._settings, query_seconds=seconds), keeper)
+        """One like it, whose statements may take so long, and answer as much as there is."""
+        return MysqlDriver(replace(self._settings, query_seconds=seconds, max_rows=0), keeper)
 
     @property
     def settings(self) -> PoolSettings:

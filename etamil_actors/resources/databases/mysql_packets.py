@@ -8,6 +8,7 @@ prepare. Neither several statements in one text nor files of the client are ever
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final, NamedTuple
 
 QUIT: Final = b"\x01"
@@ -224,7 +225,9 @@ _START, _COLUMNS, _EOF, _ROWS = range(4)
 
 
 class Answer:
-    """Takes the packets that answer a command. Of several results of a procedure the first counts."""
+    """Takes the packets that answer a command. Of several results of a procedure the first counts. Of more
+    rows than ``most`` none is kept; the first that is too many passes for the last packet, so that somebody
+    can stop the rest."""
 
     __slots__ = (
         "_has_eof",
@@ -234,13 +237,18 @@ class Answer:
         "changed",
         "columns",
         "error",
+        "has_more",
         "id",
+        "most",
         "rows",
         "status",
     )
 
-    def __init__(self, has_eof: bool) -> None:
+    def __init__(self, has_eof: bool, most: float = inf) -> None:
         self._has_eof = has_eof
+        self.most = most
+        self.has_more = False
+        """Were there more rows than ``most``?"""
         self._is_first = True
         self._left = 0
         self._state = _START
@@ -260,9 +268,7 @@ class Answer:
             if first == 0xFE and len(packet) < (9 if self._has_eof else LARGEST):
                 return self._end_of_rows(packet)
             if first != 0xFF:
-                if self._is_first:
-                    self.rows.append(packet)
-                return False
+                return self._is_first and self._row(packet)
         if first == 0xFF and state != _COLUMNS:
             self.error = error_of(packet)
             self.status = None
@@ -284,6 +290,16 @@ class Answer:
         self._left = Reader(packet).length()
         self._state = _COLUMNS
         return False
+
+    def _row(self, packet: bytes) -> bool:
+        """Keep it. Is it the first that is too many?"""
+        if self.has_more:
+            return False
+        self.rows.append(packet)
+        self.has_more = len(self.rows) > self.most
+        if self.has_more:
+            self.rows.clear()
+        return self.has_more
 
     def _ok(self, reader: Reader) -> bool:
         changed, key = reader.length(), reader.length()
@@ -309,6 +325,8 @@ class Prepared:
     """Takes the packets that answer a wish to prepare a statement."""
 
     __slots__ = ("_has_eof", "_left", "count", "error", "number")
+
+    has_more: Final = False
 
     def __init__(self, has_eof: bool) -> None:
         self._has_eof = has_eof

@@ -17,10 +17,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from typing import Final
 
 from etamil_actors.errors import Fault
-from etamil_actors.ports.databases import Datum, Kind
+from etamil_actors.ports.databases import Datum, Kind, PoolSettings
 
 MOST_PARAMETERS: Final = 32_766
 """What SQLite takes; the others take more."""
@@ -239,6 +240,15 @@ def _made(words: list[str]) -> str:
 def is_blank(sql: str, kind: Kind) -> bool:
     """Is there no statement in it, only spaces, comments and semicolons?"""
     return all(what in ("space", "comment", "semicolon") for what, _ in pieces(sql, kind))
+
+
+def limit_of(sql: str, settings: PoolSettings) -> float:
+    """How many rows this may answer. What RETURNING brings is not counted: whoever is told that there are too
+    many has to know that nothing is changed."""
+    if "returning" in sql.lower():
+        if any(what == "word" and text.lower() == "returning" for what, text in pieces(sql, settings.kind)):
+            return inf
+    return settings.max_rows or inf
 
 
 def first_word(sql: str, kind: Kind) -> str:

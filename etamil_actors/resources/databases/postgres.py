@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any, Final
 
 import trio
@@ -28,7 +29,13 @@ from etamil_actors.errors import Fault
 from etamil_actors.ports.background import Keeper
 from etamil_actors.ports.databases import Datum, Done, PoolSettings, Row
 from etamil_actors.resources.databases import troubles
-from etamil_actors.resources.databases.placeholders import Translated, arranged, first_word, translate
+from etamil_actors.resources.databases.placeholders import (
+    Translated,
+    arranged,
+    first_word,
+    limit_of,
+    translate,
+)
 from etamil_actors.resources.databases.postgres_address import PostgresAddress
 from etamil_actors.resources.databases.postgres_values import Decode, Encode, Lossy, decoder_of, encoder_of
 
@@ -42,6 +49,7 @@ READ_EVERY: Final = 0.1
 ROWS_AT_ONCE: Final = 1000
 """After so many rows others get their turn."""
 
+_CHUNK: Final = int(pq.ExecStatus.TUPLES_CHUNK)
 _ROWS: Final = int(pq.ExecStatus.TUPLES_OK)
 _DONE: Final = int(pq.ExecStatus.COMMAND_OK)
 _EMPTY: Final = int(pq.ExecStatus.EMPTY_QUERY)
@@ -53,7 +61,7 @@ _IDLE: Final = int(pq.TransactionStatus.IDLE)
 _OPEN: Final = frozenset({int(pq.TransactionStatus.INTRANS), int(pq.TransactionStatus.INERROR)})
 _WORKING: Final = int(pq.PollingStatus.READING)
 _MAY_CLOSE: Final = pq.version() >= 170000
-"""Can this libpq close one prepared statement, and cancel without blocking?"""
+"""Can this libpq close one prepared statement, cancel without blocking, and give rows before all are in?"""
 
 CANCELLING: Final = trio.CapacityLimiter(20)
 """Threads that send requests to cancel, for a libpq that can only do that by waiting."""
@@ -92,16 +100,24 @@ def leaves_marks(sql: str) -> bool:
 class Statement:
     """What is prepared on a connection, and all that is known of it."""
 
-    __slots__ = ("columns", "count", "encoders", "is_certain_until", "name", "translated", "was_used")
+    __slots__ = (
+        "columns", "count", "encoders", "is_certain_until", "most_rows", "name", "translated", "was_used",
+    )  # fmt: skip
 
     def __init__(
-        self, name: bytes, translated: Translated, encoders: list[Encode], columns: list[tuple[str, Decode]]
+        self,
+        name: bytes,
+        translated: Translated,
+        encoders: list[Encode],
+        columns: list[tuple[str, Decode]],
+        most_rows: float,
     ) -> None:
         self.name = name
         self.translated = translated
         self.encoders = encoders
         self.count = len(encoders)
         self.columns = columns
+        self.most_rows = most_rows if columns else inf
         self.is_certain_until = trio.current_time() + CERTAIN_SECONDS
         self.was_used = True
 
@@ -140,12 +156,14 @@ class PostgresConnection:
         "_pg",
         "_plug",
         "_seconds",
+        "_settings",
         "_statements",
         "is_broken",
     )
 
     def __init__(self, pg: pq.abc.PGconn, settings: PoolSettings) -> None:
         self._pg = pg
+        self._settings = settings
         self._plug = pg.socket
         self._seconds = settings.query_seconds
         self._statements: dict[str, Statement | Translated] = {}
@@ -287,23 +305,31 @@ class PostgresConnection:
             if trio.current_time() > statement.is_certain_until:
                 statement, is_new = await self._prepare(sql), True
             values = statement.bind_certainly(parameters)
-        result = await self._answer(self._pg.send_query_prepared, statement.name, values)
+        result = await self._execute(statement, values)
         status = result.status
-        if status in (_ROWS, _DONE):
+        if status in (_CHUNK, _ROWS, _DONE):
             return result, statement.columns
         if is_new or not self._is_outdated(result):
             return self._checked(result), statement.columns
         statement = await self._prepare(sql)
-        values = statement.bind_certainly(parameters)
-        result = await self._answer(self._pg.send_query_prepared, statement.name, values)
+        result = await self._execute(statement, statement.bind_certainly(parameters))
         return self._checked(result), statement.columns
+
+    async def _execute(self, statement: Statement, values: list[bytes | None]) -> pq.abc.PGresult:
+        send = self._pg.send_query_prepared
+        return await self._answer(send, statement.name, values, most_rows=statement.most_rows)
 
     async def _run_first(self, sql: str) -> tuple[pq.abc.PGresult, list[tuple[str, Decode]]]:
         """Run a text without parameters that may never come again: it is not prepared, only remembered."""
         translated = translate(sql, "postgres")
         arranged(translated, ())
         result = self._checked(
-            await self._answer(self._pg.send_query_params, _encoded(translated.text), None)
+            await self._answer(
+                self._pg.send_query_params,
+                _encoded(translated.text),
+                None,
+                most_rows=limit_of(sql, self._settings),
+            )
         )
         self._remember(sql, translated)
         return result, _columns_of(result)
@@ -324,7 +350,8 @@ class PostgresConnection:
             self._close_later.append(name)
             raise
         encoders = [encoder_of(told.param_type(index)) for index in range(told.nparams)]
-        statement = Statement(name, translated, encoders, _columns_of(told))
+        most_rows = limit_of(sql, self._settings)
+        statement = Statement(name, translated, encoders, _columns_of(told), most_rows)
         self._remember(sql, statement)
         return statement
 
@@ -362,23 +389,29 @@ class PostgresConnection:
 
     # ---- waiting ----------------------------------------------------------------------------
 
-    async def _answer(self, send: Callable[..., None], *values: Any) -> pq.abc.PGresult:
+    async def _answer(
+        self, send: Callable[..., None], *values: Any, most_rows: float = inf
+    ) -> pq.abc.PGresult:
         """Send something, and wait until the server has answered all of it.
 
         Raises:
             Fault: ``db.unavailable``; the connection broke, or it took too long and was stopped.
+                ``db.rows``; there are more, and it was stopped.
         """
         if self.is_broken or self._is_busy:
             raise troubles.lost()
         await checkpoint_if_cancelled()
         self._is_busy = True
-        is_over = False
+        is_over = has_more = False
         scope = trio.CancelScope(deadline=trio.current_time() + self._seconds)
         try:
             send(*values)
+            if most_rows != inf and _MAY_CLOSE:
+                self._pg.set_chunked_rows_mode(int(most_rows) + 1)
             with scope:
-                result = await self._receive()
-            if scope.cancelled_caught:
+                result = await self._receive(most_rows)
+                has_more = result.ntuples > most_rows
+            if scope.cancelled_caught or has_more:
                 await self._stop_query()
             is_over = True
         except trio.Cancelled:
@@ -393,10 +426,14 @@ class PostgresConnection:
                 self.abandon()
         if scope.cancelled_caught:
             raise troubles.too_slow(self._seconds)
+        if has_more:
+            raise troubles.too_many_rows(self._settings)
         return result
 
-    async def _receive(self) -> pq.abc.PGresult:
-        """What the server answers: of several things the first that is an error, else the first."""
+    async def _receive(self, most_rows: float) -> pq.abc.PGresult:
+        """What the server answers: of several things the first that is an error, else the first. An answer
+        that may have too many rows comes in chunks: the first has all of them, or one that is too many; then
+        the rest is not waited for."""
         pg, plug = self._pg, self._plug
         if pg.flush():
             await self._flush()
@@ -412,6 +449,10 @@ class PostgresConnection:
                     return first
                 if first is None or first.status in (_ROWS, _DONE):
                     first = result
+                elif first.status == _CHUNK and result.status != _ROWS:
+                    first = result  # an error in the middle
+                if result.status == _CHUNK and result.ntuples > most_rows:
+                    return result
                 if result.status in _COPIES:
                     self.abandon()
                     raise troubles.refused("COPY இங்கே இயலாது", "COPY is not possible here")
@@ -477,7 +518,7 @@ class PostgresConnection:
     # ---- what went wrong --------------------------------------------------------------------
 
     def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
-        if result.status in (_ROWS, _DONE, _EMPTY):
+        if result.status in (_CHUNK, _ROWS, _DONE, _EMPTY):
             return result
         raise self._fault_of(result)
 
@@ -510,8 +551,8 @@ class PostgresDriver:
         self._address = PostgresAddress(settings.url)
 
     def patient(self, seconds: float, keeper: Keeper) -> PostgresDriver:
-        """One like it, whose statements may take so long."""
-        return PostgresDriver(replace(self._settings, query_seconds=seconds), keeper)
+        """One like it, whose statements may take so long, and answer as much as there is."""
+        return PostgresDriver(replace(self._settings, query_seconds=seconds, max_rows=0), keeper)
 
     @property
     def settings(self) -> PoolSettings:

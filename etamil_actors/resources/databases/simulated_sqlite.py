@@ -85,15 +85,15 @@ class SimulatedConnection(SqliteConnection):
     async def _in_thread(self, work: Callable[[], _T], deadline: float) -> _T:
         return work()
 
-    def _rows(self, cursor: apsw.Cursor) -> list[Row]:
+    def _rows(self, cursor: apsw.Cursor, most: float) -> list[Row]:
         if self._kind == "sqlite":
-            return super()._rows(cursor)
+            return super()._rows(cursor, most)
         try:
             columns = cursor.get_description()
         except apsw.ExecutionCompleteError:
             return []
         rows: list[Row] = []
-        for found in cursor.fetchall():
+        for found in self._fetched(cursor, most):
             row: Row = {}
             for (name, declared), value in zip(columns, found, strict=True):
                 row[name] = _declared(declared, value, self._kind)

@@ -24,8 +24,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from time import perf_counter, thread_time
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 import outcome
@@ -85,14 +86,17 @@ class SqliteConnection:
 
     __slots__ = (
         "_cursor", "_file", "_functions", "_has_marks", "_has_turn", "_identity", "_is_busy", "_is_late",
-        "_is_undone", "_opened", "_raw", "_seconds", "_temporary", "_weight", "is_broken",
+        "_is_undone", "_most_rows", "_opened", "_raw", "_seconds", "_settings", "_temporary", "_weight",
+        "is_broken",
     )  # fmt: skip
 
     def __init__(self, opened: Opened, file: SqliteFile, settings: PoolSettings) -> None:
         self._opened = opened
         self._raw = opened.raw
         self._file = file
+        self._settings = settings
         self._seconds = settings.query_seconds
+        self._most_rows = settings.max_rows or math.inf
         self._cursor = opened.raw.cursor()
         self._functions: set[tuple[str, int]] = set()
         self._has_marks = False
@@ -320,7 +324,7 @@ class SqliteConnection:
         cursor = self._cursor
         try:
             cursor.execute(plan.text, stored(parameters))
-            return self._rows(cursor)
+            return self._rows(cursor, self._most_rows)
         except (apsw.InterruptError, apsw.BusyError):
             plan.was_slow()
             return None
@@ -474,30 +478,44 @@ class SqliteConnection:
         elif plan.leaves_marks and self._file.is_memory:
             before = set(raw.execute(TEMPORARY))
             cursor.execute(plan.text, bound)
-            rows = self._rows(cursor)
+            rows = self._rows(cursor, self._most_rows)
             self._temporary |= set(raw.execute(TEMPORARY)) - before
             return rows, 0, None
         cursor.execute(plan.text, bound)
-        rows = self._rows(cursor)
+        rows = self._rows(cursor, math.inf if is_change else self._most_rows)
         if not is_change:
             return rows, 0, None
         self._weight += 1
         changed = raw.changes()
         return rows, changed, (raw.last_insert_rowid() or None) if changed else None
 
-    def _rows(self, cursor: apsw.Cursor) -> list[Row]:
+    def _rows(self, cursor: apsw.Cursor, most: float) -> list[Row]:
         try:
             names = [column[0] for column in cursor.get_description()]
         except apsw.ExecutionCompleteError:
             return []
-        return rows_of(names, cursor.fetchall())
+        return rows_of(names, self._fetched(cursor, most))
+
+    def _fetched(self, cursor: apsw.Cursor, most: float) -> list[Any]:
+        """What the database answers. Raises: Fault ``db.rows``."""
+        # A quick one is stopped in time, however many rows there are.
+        is_all = most == math.inf or self._opened.until < math.inf
+        found = cursor.fetchall() if is_all else list(islice(cursor, int(most) + 1))
+        if len(found) > most:
+            self._begin_cursor()
+            raise troubles.too_many_rows(self._settings)
+        return found
+
+    def _begin_cursor(self) -> None:
+        """Another one: this stands in the middle of its rows."""
+        self._cursor.close()
+        self._cursor = self._raw.cursor()
 
     def _broken_text(self, trouble: UnicodeError) -> Fault:
         """A text could not be bound, or one that is stored is no text."""
         if isinstance(trouble, UnicodeEncodeError):
             return troubles.not_text()
-        self._cursor.close()  # it stands in the middle of its rows
-        self._cursor = self._raw.cursor()
+        self._begin_cursor()
         return troubles.refused(
             "சேமிக்கப்பட்ட ஓர் உரை UTF-8 அல்ல; CAST(… AS BLOB) எனப் படிக்கவும்",
             "a stored text is not UTF-8; read it as CAST(… AS BLOB)",
@@ -602,10 +620,10 @@ class SqliteDriver:
         self._memory: Opened | None = None
 
     def patient(self, seconds: float, keeper: Keeper) -> SqliteDriver | None:
-        """One like it, whose statements may take so long."""
+        """One like it, whose statements may take so long, and answer as much as there is."""
         if self._file.is_memory:
             return None
-        return SqliteDriver(replace(self._settings, query_seconds=seconds), keeper)
+        return SqliteDriver(replace(self._settings, query_seconds=seconds, max_rows=0), keeper)
 
     @property
     def settings(self) -> PoolSettings:

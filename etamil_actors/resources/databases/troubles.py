@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etamil_actors.errors import Fault
+from etamil_actors.ports.databases import PoolSettings
 
 
 def refused(tamil: str, english: str, **details: object) -> Fault:
@@ -46,6 +47,19 @@ def too_slow(seconds: float) -> Fault:
         f"வினவல் {seconds:g} நொடிக்குள் முடியவில்லை; அது நிறுத்தப்பட்டது",
         f"the query took longer than {seconds:g} s and was stopped",
         seconds=seconds,
+    )
+
+
+def too_many_rows(settings: PoolSettings) -> Fault:
+    """A query brings more than anybody wants to hold at once."""
+    most, name = settings.max_rows, settings.name if settings.name.isidentifier() else "<name>"
+    return Fault(
+        "db.rows",
+        tamil=f"வினவலின் விடையில் {most} வரிசைகளுக்கு மேல் உள்ளன; LIMIT சேர்த்துப் பகுதிகளாகக் கேட்கவும், அல்லது"
+        f" config.yaml-இல் database.{name}.max_rows-ஐ உயர்த்தவும்",
+        english=f"a query answers with more than {most} rows; ask for them in parts with LIMIT, or raise"
+        f" database.{name}.max_rows in config.yaml",
+        details={"rows": most},
     )
 
 

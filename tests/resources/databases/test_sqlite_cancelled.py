@@ -64,7 +64,7 @@ async def at_ease(work: Callable[[Pool], Awaitable[None]], pool: Pool) -> None:
     try:
         await work(pool)
     except Fault as fault:
-        assert fault.code == "db.unavailable"
+        assert fault.code == "db.conflict"
 
 
 @pytest.mark.parametrize("place", ["sqlite", "memory"], indirect=True)

@@ -169,6 +169,27 @@ def test_what_cannot_be(text: str, code: str, english: str) -> None:
     assert english in fault.english
 
 
+def test_a_cache_in_redis_that_is_made_in_an_activity_has_a_name() -> None:
+    text = """
+    செயல் கேள்(விருப்பங்கள்) {
+        முயல் { க = கேச்_உருவாக்கு(விருப்பங்கள்); } பிழை(e) { திரும்பு e.message; }
+        ம = கேச்_பெறு(க, "அ", "இல்லை");
+        கேச்_அமை(க, "அ", "உண்டு");
+        திரும்பு ம;
+    }
+    அச்சு கேள்({"url": "redis://r.example/3"});
+    இடைவெளி 5 {
+        அச்சு கேள்({"url": "redis://r.example/3"});
+        அச்சு கேள்({"url": "redis://r.example/3", "name": "ப"});
+        அச்சு கேள்({"url": "redis://r.example/3", "name": "ப"});
+        அச்சு கேள்({"url": இன்மை});
+    }
+    """
+    first, refused, *others = run_program(text, seconds=6).lines
+    assert "needs a name" in refused and 'write {"name": "prices", "url": …}' in refused
+    assert [first, *others] == ["இல்லை", "இல்லை", "உண்டு", "இல்லை"]
+
+
 # ---- nobody changes another's value -----------------------------------------------------------
 
 

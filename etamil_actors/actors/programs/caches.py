@@ -24,7 +24,7 @@ from etamil_actors.errors import Fault
 from etamil_actors.ports.redis import RedisSettings
 from etamil_actors.vm.blocks import Turn, Word
 from etamil_actors.vm.convert import text_of
-from etamil_actors.vm.options import count_of, read_options, seconds_of, text_option
+from etamil_actors.vm.options import count_of, option_named, read_options, seconds_of, text_option
 from etamil_actors.vm.traces import fault_of
 from etamil_actors.vm.values import UNSET, Err, Value
 
@@ -47,6 +47,8 @@ def make_cache(activity: Activity, given: Value = None) -> Value:
     url = text_option(options, "url", "_cache")
     service = activity.service
     name = normalize("NFC", name) if name else None
+    if url is not None and name is None and service.template is not None:
+        raise _never_found_again()
     place = name or service.next_place("கேச்")
     cache: Cache
     if url is None:
@@ -61,6 +63,19 @@ def make_cache(activity: Activity, given: Value = None) -> Value:
             )
     service.system.caches.add(cache)
     return cache
+
+
+def _never_found_again() -> Fault:
+    """Without a name it is told apart by how many came before it. At the top level that is the same every
+    time; elsewhere each run would have a new one, with nothing in it."""
+    return Fault(
+        "value.invalid",
+        name=option_named("_cache", "name"),
+        problem_ta="மேல்நிலைக்கு வெளியே ஆக்கும் ரெடிஸ் கேச்சுக்குப் பெயர் தேவை; இல்லையேல் அடுத்த முறை அதில்"
+        ' எதுவும் இருக்காது; {"பெயர்": "விலைகள்", "url": …} என எழுதவும், அல்லது மேல்நிலையில் ஆக்கவும்',
+        problem_en="a cache in Redis that is made elsewhere than at the top level needs a name, or the next"
+        ' run finds nothing in it; write {"name": "prices", "url": …}, or make it at the top level',
+    )
 
 
 def _in_redis(system: System, name: str, url: str, ttl: float | None) -> Cache:

@@ -3,7 +3,7 @@
 Told are crashes, restarts, runs of jobs that failed, and dead letters; with ``verbose`` also who starts and
 stops. Whoever publishes an event is never held up: it goes into a queue, and one task makes lines of what has
 gathered, some at a time, and has them written in a thread. When the reader is slower than the lines come,
-lines are dropped, and their number is told.
+lines are dropped, and their number is told. So are lines that could not be written, with the next that can.
 
 ```
 event ─▶ hear ─▶ queue ─▶ run: some lines ─▶ write, in a thread
@@ -100,6 +100,15 @@ class Note(NamedTuple):
     """For machines."""
 
 
+class Batch(NamedTuple):
+    """What is written at once."""
+
+    text: str
+    lines: int
+    dropped: int
+    """How many others it tells to be lost."""
+
+
 class Lines:
     """See the top of the file."""
 
@@ -133,8 +142,11 @@ class Lines:
         self._most = most
         self._queue: deque[Note | Logged] = deque()
         self._untold = 0
+        """Of those dropped, so many are to be told yet."""
         self._wake = trio.Event()
-        self._is_writing = False
+        self._turn = trio.Lock()
+        """Whose turn it is to write: one batch after the other, so whoever has it knows that all before are
+        written."""
         self._counts: Counts = {}
         self._counted: dict[str, int] = {}
 
@@ -285,40 +297,47 @@ class Lines:
             nursery.start_soon(self._look_again_and_again)
             while True:
                 await self._wake.wait()
-                await self._write_all()
+                async with self._turn:
+                    await self._write_waiting()
 
     async def flush(self, seconds: float = 2.0) -> None:
         """Wait until everything is written, but not for ever."""
         with trio.CancelScope(shield=True, deadline=after(seconds)):
-            while self._queue or self._is_writing:
-                if not self._is_writing:
-                    await self._write_all()
-                else:
-                    await trio.sleep_until(after(0.005))
+            async with self._turn:
+                while self._queue:
+                    await self._write_waiting()
+                if self._untold:
+                    await self._write_waiting()
 
-    async def _write_all(self) -> None:
+    async def _write_waiting(self) -> None:
+        """Write what waits now; it is our turn."""
         self._wake = trio.Event()
-        self._is_writing = True
+        batch = await self._made()
         try:
-            text = await self._made()
-            if self._limiter is None:
-                self._write(text)
-                await trio.lowlevel.checkpoint()
-            else:
-                await trio.to_thread.run_sync(
-                    self._write,
-                    text,
-                    limiter=self._limiter,
-                    abandon_on_cancel=True,  # a reader that hangs must not hold up the end of the process
-                )
-        except OSError:
-            self.dropped += text.count("\n")  # nobody reads any more
+            await self._written(batch.text)
+        except OSError:  # nobody reads any more, or there is no room; perhaps there is later
+            self.dropped += batch.lines
+            self._untold += batch.lines + batch.dropped
         finally:
-            self._is_writing = False
             if self._queue:
                 self._wake.set()
 
-    async def _made(self) -> str:
+    async def _written(self, text: str) -> None:
+        """Raises: OSError."""
+        if not text:  # somebody else has written it
+            return
+        if self._limiter is None:
+            self._write(text)
+            await trio.lowlevel.checkpoint()
+        else:
+            await trio.to_thread.run_sync(
+                self._write,
+                text,
+                limiter=self._limiter,
+                abandon_on_cancel=True,  # a reader that hangs must not hold up the end of the process
+            )
+
+    async def _made(self) -> Batch:
         """What waits now, as text. The text is made here and not in the thread, which would take the
         interpreter from everybody else."""
         form, queue, made = self._form, self._queue, list[str]()
@@ -327,13 +346,13 @@ class Lines:
             made.append(form.line(queue.popleft(), offset))
             if len(made) % AT_ONCE == 0:
                 await trio.lowlevel.cancel_shielded_checkpoint()
-        if self._untold:
-            count, self._untold = self._untold, 0
+        lines, count, self._untold = len(made), self._untold, 0
+        if count:
             tamil, english = f"{count} வரிகள் விடுபட்டன", f"{count} lines were dropped"
             told = {"count": count, "tamil": tamil, "english": english}
             note = Note(trio.current_time(), BAD, "log.dropped", f"{tamil}  ({english})", told)
             made.append(form.line(note, offset))
-        return "".join(made)
+        return Batch("".join(made), lines, count)
 
     async def _look_again_and_again(self) -> None:
         while True:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
 import trio
+import trio.testing
 
 from etamil_actors.actors.dead import DeadLetters
 from etamil_actors.actors.errors import StartError
@@ -198,15 +200,102 @@ def test_a_reader_that_has_gone_is_no_trouble() -> None:
     assert in_real_time(scenario) == 2
 
 
-def test_the_end_does_not_wait_for_a_reader_that_hangs() -> None:
-    written: list[float] = []
+def test_lines_that_could_not_be_written_are_told_with_the_next_that_can() -> None:
+    written: list[str] = []
+    is_full = True
+
+    def write(text: str) -> None:
+        if is_full:
+            raise OSError(errno.ENOSPC, "no space left")
+        written.append(text)
+
+    async def scenario() -> int:
+        nonlocal is_full
+        lines = Lines(write)
+        for text in ("first\nwith a trace", "second"):
+            lines.put(text)
+        await lines.flush(30)
+        lines.put("third")
+        await lines.flush(30)
+        assert lines.dropped == 3
+        is_full = False
+        lines.put("fourth")
+        await lines.flush(30)
+        await lines.flush(30)
+        return lines.dropped
+
+    assert in_real_time(scenario) == 3
+    assert "".join(written) == "fourth\n✗ 3 வரிகள் விடுபட்டன  (3 lines were dropped)\n"
+
+
+def test_what_was_lost_at_the_very_end_is_told_by_the_flush() -> None:
+    written: list[str] = []
+
+    def write(text: str) -> None:
+        if "first" in text:
+            raise OSError(errno.EAGAIN, "try again")
+        written.append(text)
 
     async def scenario() -> None:
-        lines = Lines(lambda text: None, in_thread=False)
-        lines._is_writing = True  # as while a thread hangs in a write
-        begun = trio.current_time()
-        await lines.flush(2.0)
-        written.append(trio.current_time() - begun)
+        lines = Lines(write)
+        lines.put("first")
+        await lines.flush(30)
 
-    run_seeded(scenario)
-    assert written == [pytest.approx(2.0, abs=0.01)]
+    in_real_time(scenario)
+    assert written == ["✗ 1 வரிகள் விடுபட்டன  (1 lines were dropped)\n"]
+
+
+def test_a_flush_waits_for_whoever_writes_and_for_all_that_came_meanwhile() -> None:
+    written: list[str] = []
+    may_read, reads = threading.Event(), threading.Event()
+
+    def write(text: str) -> None:
+        reads.set()
+        assert may_read.wait(30)
+        written.append(text)
+
+    async def scenario() -> None:
+        lines = Lines(write)
+        ended: list[str] = []
+
+        async def flush() -> None:
+            await lines.flush(30)
+            ended.append("".join(written))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lines.run)
+            lines.put("first")
+            await trio.to_thread.run_sync(reads.wait, 30)
+            async with trio.open_nursery() as several:  # may want the end at once
+                for number in range(3):
+                    lines.put(str(number))
+                    several.start_soon(flush)
+                await trio.testing.wait_all_tasks_blocked()
+                assert ended == []
+                may_read.set()
+            assert ended == ["first\n0\n1\n2\n"] * 3
+            nursery.cancel_scope.cancel()
+
+    in_real_time(scenario)
+    assert "" not in written
+
+
+def test_the_end_does_not_wait_for_a_reader_that_hangs() -> None:
+    is_over, reads = threading.Event(), threading.Event()
+
+    def write(text: str) -> None:
+        reads.set()
+        is_over.wait(30)
+
+    async def scenario() -> None:
+        lines = Lines(write)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lines.run)
+            lines.put("first")
+            await trio.to_thread.run_sync(reads.wait, 30)
+            with trio.fail_after(20):
+                await lines.flush(0.05)
+            nursery.cancel_scope.cancel()
+        is_over.set()
+
+    in_real_time(scenario)

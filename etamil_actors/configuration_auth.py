@@ -84,6 +84,15 @@ def _read_lifetime(said: Said) -> int:
     return seconds
 
 
+def _read_rate(said: Said) -> str:
+    from etamil_actors.edge.rates import RateError, parse_rate
+
+    try:
+        return str(parse_rate(said.text))
+    except RateError as wrong:
+        raise said.wrong(wrong.tamil, wrong.english) from None
+
+
 def _hidden(value: object) -> str:
     return ""
 
@@ -96,6 +105,7 @@ URL: Final = Kind("முகவரி", "URL", _read_url, "str")
 BASE: Final = URL._replace(read=_read_base)
 HERE: Final = PATH._replace(tamil="பாதை", english="path", read=_read_here)
 LIFETIME: Final = WHOLE_SECONDS._replace(read=_read_lifetime)
+RATE: Final = Kind("எண்ணிக்கை/காலம்", "count/time", _read_rate, "str")
 NAMES: Final = several(TEXT, "பெயர்கள்", "names")
 DIGESTS: Final = several(Kind("", "", _read_digest, "str"), "SHA-256", "SHA-256")._replace(show=_hidden)
 PRIVATE: Final = TEXT._replace(tamil="இரகசியம்", english="secret", show=_hidden)
@@ -152,6 +162,8 @@ OIDC: Final = (
     Row("logout", "logout", HERE, "அமர்வை முடிக்கும்", "ends the session"),
     Row("after", "after", HERE, "வேறு இடம் சொல்லப்படாதபோது சேருமிடம்",
         "where one arrives when nothing else is wanted"),
+    Row("rate", "rate", RATE, "ஓர் IP முகவரியிலிருந்து எத்தனை உள்நுழைவுகள்; மீறினால் 429",
+        "how many logins from one IP address; beyond it 429"),
 )  # fmt: skip
 
 check_table(JWT, JwtSettings)

@@ -155,6 +155,7 @@ auth:
     callback: /auth/callback
     logout: /வெளியே
     after: /home
+    rate: 10/30s
   roles: { admin: [editor, reader], editor: reader }
   passwords: argon2id
 """
@@ -192,7 +193,7 @@ def test_everything_that_can_be_said_of_http_is_read(tmp_path: Path) -> None:
     assert setup.auth.oidc == OidcSettings(
         issuer="https://id.example", client_id="kadai", client_secret="hush", scopes=("openid",), claims=("email",),
         roles_claim="realm_access.roles", seconds=3600, url="https://kadai.example", login="/உள்ளே", callback="/auth/callback",
-        logout="/வெளியே", after="/home",
+        logout="/வெளியே", after="/home", rate="10/30s",
     )  # fmt: skip
     assert setup.auth.roles == {"admin": ("editor", "reader"), "editor": ("reader",)}
     assert setup.auth.passwords == "argon2id"
@@ -291,6 +292,7 @@ WRONG_HTTP = {
     "auth: { oidc: { issuer: 'https://a.b/?x=1', client_id: a } }": ("without ‘?’ and ‘#’", 2),
     "auth: { oidc: { issuer: 'https://a.b', client_id: a, url: 'https://c.d/#e' } }": ("without ‘?’ and ‘#’", 2),
     "auth: { oidc: { issuer: 'https://a.b', client_id: a, lifetime: 0 } }": ("at least a second", 2),
+    "auth: { oidc: { issuer: 'https://a.b', client_id: a, rate: fast } }": ("‘fast’ is no rate; write ‘10/s’", 2),
     "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: /callback } }": ("‘/callback’ is given twice", 2),
     "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: /health } }": ("is among ‘http.paths’ too", 2),
     "auth: { oidc: { issuer: 'https://a.b', client_id: a, client_secret_file: none } }": ("none", 2),

@@ -63,6 +63,9 @@ class OidcSettings:
     logout: str = "/logout"
     after: str = "/"
     """Where one arrives after a login or logout that wants nothing else."""
+    rate: str = "120/m"
+    """How often one address may begin a login, and as often come back from the provider, who is asked then,
+    whoever it is that comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

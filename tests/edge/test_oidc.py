@@ -58,6 +58,7 @@ def shared() -> Iterator[Provider]:
 
 
 def setup(provider: Provider, **oidc: Any) -> dict[str, Any]:
+    oidc = {"rate": "10000/s", **oidc}  # all these browsers have one address
     return {
         "auth": {
             "oidc": {"issuer": provider.issuer, "client_id": CLIENT, "client_secret": SECRET, **oidc},
@@ -283,6 +284,23 @@ def test_an_id_token_that_is_signed_with_the_public_key_is_refused(browser: Brow
     )
     page = browser.follow("/login")
     assert (page.status, code_of(page)) == (401, "auth.invalid")
+
+
+def test_one_address_may_log_in_only_so_often(shared: Provider, provider: Provider, tmp_path: Path) -> None:
+    server = Server(tmp_path, PROGRAM, others=setup(shared, rate="2/d"))
+    try:
+        for _ in range(2):
+            assert browser_of(server).follow("/login").status == 200
+        page = browser_of(server).get("/login")
+        assert (page.status, code_of(page)) == (429, "rate_limited")
+        assert int(page.field("retry-after")) > 1000 and page.fields("set-cookie") == []
+        asked = list(provider.asked)
+        assert browser_of(server).get("/callback?code=a&state=b").status == 429
+        assert provider.asked == asked
+        assert browser_of(server).get("/").body == "home"
+        assert browser_of(server).get("/logout").status == 303
+    finally:
+        server.end()
 
 
 def test_what_the_provider_refuses_is_told(browser: Browser, running: Server, provider: Provider) -> None:

@@ -13,6 +13,8 @@ else cannot finish a login that did not begin in this browser, nor make somebody
 The session is a new one: what was in it before the login is gone, whoever may have put it there.
 
 Where one arrives afterwards is a path of this service and never another place.
+
+One address may do this only so often: it costs requests to the provider, and anybody can begin.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ import hmac
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
+
+import trio
 
 from etamil_actors.actors.auth.authority import Authority
 from etamil_actors.actors.auth.parts import to_base64url
@@ -30,6 +35,7 @@ from etamil_actors.actors.programs.exchange import STATUS_OF
 from etamil_actors.edge.auth.provider import LONGEST_CODE, Provider, no_login
 from etamil_actors.edge.exchange import Outgoing
 from etamil_actors.edge.problem_documents import problem_body, problem_headers
+from etamil_actors.edge.rates import RateLimiter
 from etamil_actors.edge.request import HttpRequest
 from etamil_actors.edge.sessions import OpenSession, RandomBytes, Sessions
 from etamil_actors.edge.settings import SessionSettings
@@ -48,7 +54,8 @@ NO_STORE: Final = (b"cache-control", b"no-store")
 CHALLENGE: Final = (b"www-authenticate", b"Bearer")
 
 Answer = Coroutine[Any, Any, Outgoing]
-Door = tuple[str, str, Callable[[HttpRequest], Answer]]
+Answering = Callable[[HttpRequest], Answer]
+Door = tuple[str, str, Answering]
 """A path, what it is called, and who answers there."""
 
 
@@ -68,6 +75,7 @@ class Login:
         self._provider = Provider(settings, authority, wall)
         self._wall = wall
         self._random_bytes = random_bytes
+        self._begun, self._finished = RateLimiter(settings.rate), RateLimiter(settings.rate)
         self._cookie = f"{session.cookie}_login"
         # The same secret, and another key: what signs a cookie depends on its name.
         self._pending = Sessions(
@@ -79,10 +87,21 @@ class Login:
         """What stands at which path."""
         settings = self._settings
         return [
-            (settings.login, "login", self._begin),
-            (settings.callback, "login_callback", self._finish),
+            (settings.login, "login", partial(self._limited, self._begun, self._begin)),
+            (settings.callback, "login_callback", partial(self._limited, self._finished, self._finish)),
             (settings.logout, "logout", self._leave),
         ]
+
+    @staticmethod
+    async def _limited(limiter: RateLimiter, answer: Answering, request: HttpRequest) -> Outgoing:
+        """The answer, unless this address asks too often."""
+        now = trio.current_time()
+        wait = limiter.admit(request.client, now)
+        if not wait:
+            return await answer(request)
+        refusal = _told(request, Fault("rate_limited"))
+        refusal.headers += limiter.headers(request.client, now, wait)
+        return refusal
 
     # ── the three paths ──────────────────────────────────────────────────────────────────────────
 

@@ -28,7 +28,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
 
@@ -36,29 +36,27 @@ from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.errors import StartError, TooManyRestartsError, describe
 from etamil_actors.actors.events import EventStream
 from etamil_actors.actors.moments import after
-from etamil_actors.actors.programs.replacing import Refusal, Replacer
-from etamil_actors.actors.programs.routes import is_whole
 from etamil_actors.actors.programs.shutdown import Shutdown
-from etamil_actors.actors.programs.system import ServicePlan, System, open_system
+from etamil_actors.actors.programs.system import System, open_system
 from etamil_actors.actors.programs.words import WORDS
 from etamil_actors.actors.programs.world import Ports
 from etamil_actors.edge.addresses import AddressError
-from etamil_actors.edge.settings import HttpSettings
 from etamil_actors.errors import BudgetSpent, Fault
 from etamil_actors.leases import LocalLease
 from etamil_actors.observe.admin import About, Facts, admin_spec
 from etamil_actors.observe.lines import BAD, NOTE, Lines
 from etamil_actors.observe.recent import Recent
-from etamil_actors.ports.auth import AuthSettings
+from etamil_actors.plan import Plan, service_plan
 from etamil_actors.ports.databases import PoolSettings
 from etamil_actors.ports.web import WebSettings
+from etamil_actors.renewing import Read, Renewal
 from etamil_actors.resource_settings import ResourceSettings
 from etamil_actors.resources.databases import RealDatabases
 from etamil_actors.resources.redis import SystemRedisServers
 from etamil_actors.resources.web import SystemWeb
 from etamil_actors.script import SILENT, ScriptWorld, fault_text
 from etamil_actors.vm.log_line import RANKS, Secrets
-from etamil_actors.vm.machine import Image, allow_deep_calls
+from etamil_actors.vm.machine import allow_deep_calls
 
 if TYPE_CHECKING:
     from etamil_actors.actors.behaviour import Spec
@@ -67,7 +65,6 @@ if TYPE_CHECKING:
     from etamil_actors.commands.announcing import Started
     from etamil_actors.edge.observer import Observer
     from etamil_actors.edge.server import Edge
-    from etamil_actors.language.program import Program
     from etamil_actors.ports import Clock
     from etamil_actors.ports.databases import Databases
     from etamil_actors.ports.redis import RedisServers
@@ -88,47 +85,10 @@ RELOADING: Final = (signal.SIGHUP,)
 """For a service without a terminal. Where there is one, the same signal says that it has gone."""
 
 
-class Service(NamedTuple):
-    """A program that is to be served, and what people call it."""
-
-    name: str
-    program: Program
-    settings: Mapping[str, Any] = {}
-    """What the configuration says for அமைப்பு."""
-    prefix: str = ""
-    """What stands before the path of each of its routes."""
-    is_per_request: bool = False
-    """Does its top level run before each request, as 2.0 does?"""
-
-
-class Plan(NamedTuple):
-    """What a process is to serve."""
-
-    title: str
-    services: Sequence[Service]
-    journal: str
-    """Where the journal is, or will be when a program needs one."""
-    verbose: bool = False
-    channels: Mapping[str, Mapping[str, Any]] = {}
-    """What the configuration says of channels, by name."""
-    http: HttpSettings = HttpSettings()
-    auth: AuthSettings = AuthSettings()
-    child: int | None = None
-    """The number of this process, when it is one of several that serve the same."""
-    resources: ResourceSettings = ResourceSettings()
-    config: str = ""
-    """The file that says all this, whole."""
-    lease: str = ""
-    """The file whose lock tells which of several processes runs what may run once only."""
-
-
 Announce = Callable[[System, "Process"], Iterable["Started"]]
 """Puts into words what has started, and where it is served."""
 
 Ready = Callable[[], None]
-
-Read = Callable[[], Plan | str]
-"""Reads everything again: what is to be served now, or what is wrong with it, for people."""
 
 Watch = Callable[[Callable[[], None]], Awaitable[None]]
 """Calls this whenever a file of a service has changed, until it is cancelled."""
@@ -253,14 +213,9 @@ class Process:
         self._shutdown: Shutdown | None = None
         self._is_taken_down = trio.Event()
         self._signals = 0
-        self._plan: Plan | None = None
-        self._coming: Plan | None = None
-        """What is about to take its place."""
-        self._replacer: Replacer | None = None
+        self.renewal = Renewal(self)
         self._starting: Mapping[str, RunningService] = {}
         """The services, once the start has begun."""
-        self._stale = trio.Event()
-        """Set when everything is to be read again."""
 
     @property
     def urls(self) -> Sequence[str]:
@@ -274,7 +229,6 @@ class Process:
 
     async def live(self, plan: Plan, ports: Ports, announce: Announce) -> None:
         """Run everything until it is to end, and take it down."""
-        self._plan = plan
         plans = [service_plan(one) for one in plan.services]
         self.events.listen(self.lines.hear, messages=False)
         try:
@@ -318,9 +272,7 @@ class Process:
             system.is_first = trio.Event()
             others.append(ActorSpec(name="lease", make=lambda: UnderLease(system, plan.lease)))
         edge = self._open_edge(system, plan)
-        swap = self.edge.replace if self.edge is not None else None
-        self._replacer = Replacer(system, swap, lambda service: self._set_log(service, self._coming or plan))
-        return [*others, *self._replacer.specs(), *edge, *self._open_to_look(system, plan)]
+        return [*others, *self.renewal.begin(system, plan), *edge, *self._open_to_look(system, plan)]
 
     def _open_to_look(self, system: System, plan: Plan) -> Iterator[Spec]:
         """Where people look at what runs: the socket of the commands, the page. Raises: AddressError."""
@@ -361,7 +313,7 @@ class Process:
                     problem_en=f"log.levels: there is no service ‘{name}’; there is {names}",
                 )
         for service in system.services.values():
-            self._set_log(service, plan)
+            self.set_log(service, plan)
         system.choose_log = partial(self._choose_log, plan)
         if plan.resources.tracing is not None:
             from etamil_actors.resources.telemetry.otlp import open_tracer
@@ -378,7 +330,8 @@ class Process:
             self.lines.write_as(json=is_json(form, sys.stderr.isatty()))
 
     @staticmethod
-    def _set_log(service: RunningService, plan: Plan) -> None:
+    def set_log(service: RunningService, plan: Plan) -> None:
+        """What is written of what its program logs."""
         log = plan.resources.log
         level = "debug" if plan.verbose else log.levels.get(service.name, log.level)
         service.least_logged, service.secrets = RANKS[level], Secrets(log.mask)
@@ -463,89 +416,6 @@ class Process:
         if shutdown.is_clean:
             lines.say("எல்லாம் ஒழுங்காக நின்றது", "everything has stopped in order")
 
-    # ── new code, new configuration ──────────────────────────────────────────────────────────────
-
-    def renew(self) -> None:
-        """Read everything again, soon."""
-        self._stale.set()
-
-    async def keep_new(self, read: Read) -> None:
-        """Whenever it is wanted, read everything again, and let what has changed take the place of what runs.
-
-        What does not start changes nothing: it is told, and the old goes on.
-        """
-        while True:
-            await self._stale.wait()
-            self._stale = trio.Event()
-            if self._shutdown is None or self._shutdown.system.leaving.is_set():
-                continue
-            began = trio.current_time()
-            found = await trio.to_thread.run_sync(read)
-            if isinstance(found, Plan):
-                await self._take(found, began)
-            else:
-                self.lines.put(found.removeprefix(f"{BAD} ").rstrip("\n"), BAD, "reload.failed")
-                self._says_old_goes_on()
-
-    def _says_old_goes_on(self) -> None:
-        self.lines.say("பழைய நிரலே தொடர்ந்து ஓடுகிறது", "what runs goes on with the old code")
-
-    async def _take(self, plan: Plan, began: float) -> None:
-        assert self._shutdown is not None and self._replacer is not None and self._plan is not None
-        system, before = self._shutdown.system, {one.name: one for one in self._plan.services}
-        changed = [one for one in plan.services if one != before.get(one.name)]
-        gone = before.keys() - {one.name for one in plan.services}
-        kept = dict(before)
-        self._coming = plan
-        for one in changed:
-            try:
-                await self._replacer.replace(service_plan(one))
-            except Refusal as refused:
-                self._tell_refusal(refused)
-                continue
-            kept[one.name] = one
-            took = round((trio.current_time() - began) * 1000)
-            self.lines.say(
-                f"{one.name}: புதிய நிரல் ஓடுகிறது ({took} ms)", f"{one.name}: the new code runs ({took} ms)"
-            )
-        for name in sorted(gone):
-            await self._replacer.remove(name)
-            del kept[name]
-            self.lines.say(f"{name}: நீக்கப்பட்டது", f"{name}: removed")
-        self._take_settings(system, self._plan, plan)
-        self._plan = plan._replace(services=list(kept.values()))
-
-    def _take_settings(self, system: System, before: Plan, plan: Plan) -> None:
-        """What can change while all runs is changed; of the rest it is told that it waits for a start."""
-        if before.resources.log != plan.resources.log:
-            for service in system.services.values():
-                self._set_log(service, plan)
-        asks = {
-            "http": (before.http, plan.http),
-            "auth": (before.auth, plan.auth),
-            "channels": (before.channels, plan.channels),
-            "database": (before.resources.databases, plan.resources.databases),
-            "web": (before.resources.web, plan.resources.web),
-            "tracing": (before.resources.tracing, plan.resources.tracing),
-            "observer": (before.resources.observer, plan.resources.observer),
-        }
-        waiting = [name for name, (old, new) in asks.items() if old != new]
-        if waiting:
-            names = ", ".join(waiting)
-            self.lines.say(
-                f"{names}: இவற்றின் மாற்றங்கள் மறுதொடக்கத்திலேயே நடப்புக்கு வரும்",
-                f"{names}: changes of these take effect when the process is started anew",
-                BAD,
-            )
-
-    def _tell_refusal(self, refused: Refusal) -> None:
-        problem = refused.problem
-        text = fault_text(problem) if isinstance(problem, Fault) else describe(problem)
-        self.lines.put(
-            f"{refused.service}: புதிய நிரல் தொடங்கவில்லை  (the new code did not start)\n{text}", BAD
-        )
-        self._says_old_goes_on()
-
     async def tell_slow_start(self) -> None:
         """While it starts, say now and then what is waited for."""
         began = trio.current_time()
@@ -566,7 +436,7 @@ class Process:
             name = signal.Signals(number).name
             if number in signals.others:
                 self.lines.say(f"{name}: அமைப்பு மீண்டும் படிக்கப்படுகிறது", f"{name}: reading everything again")
-                self.renew()
+                self.renewal.wanted()
                 continue
             self._signals += 1
             if self._shutdown is None:
@@ -642,19 +512,6 @@ def _make_folders(databases: Iterable[PoolSettings]) -> None:
             ) from None
 
 
-def service_plan(one: Service) -> ServicePlan:
-    """A service, made ready to run."""
-    image = Image(one.program)
-    return ServicePlan(
-        name=one.name,
-        image=image,
-        as_whole=is_whole(image),
-        prefix=one.prefix,
-        prelude_per_request=one.is_per_request,
-        settings=one.settings,
-    )
-
-
 def serve(
     plan: Plan,
     announce: Announce,
@@ -707,9 +564,9 @@ async def _serve(
             nursery.start_soon(process.watch_the_end)
             nursery.start_soon(process.tell_slow_start)
             if read is not None:
-                nursery.start_soon(process.keep_new, read)
+                nursery.start_soon(process.renewal.keep_new, read)
             if watch is not None:
-                nursery.start_soon(watch, process.renew)
+                nursery.start_soon(watch, process.renewal.wanted)
             await process.live(plan, system_ports(plan.resources), announce)
             await lines.flush()
             nursery.cancel_scope.cancel("the process has ended")

@@ -13,8 +13,9 @@ from etamil_actors.actors.programs.activity import Activity
 from etamil_actors.actors.programs.shutdown import STEPS, Hook, Shutdown
 from etamil_actors.actors.programs.system import ServicePlan, System, open_system
 from etamil_actors.actors.programs.words import WORDS
-from etamil_actors.app import Plan, Process, Service
+from etamil_actors.app import Process
 from etamil_actors.observe.lines import Lines
+from etamil_actors.plan import Plan, Service
 from etamil_actors.resources.system import SimulatedConsole, SimulatedFiles
 from etamil_actors.script import fault_text, read_and_check
 from etamil_actors.testing import run_seeded, simulated_ports

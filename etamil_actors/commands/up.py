@@ -34,9 +34,10 @@ from etamil_actors.script import JOURNAL
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from etamil_actors.actors.programs.system import System
-    from etamil_actors.app import Plan, Process
+    from etamil_actors.app import Process
     from etamil_actors.cli import Given
     from etamil_actors.language.program import Program
+    from etamil_actors.plan import Plan
 
 DEFAULT = "config.yaml"
 
@@ -186,7 +187,7 @@ def make_plan(
     lease: str,
 ) -> Plan:
     """What a process is to serve, from its configuration and the compiled programs."""
-    from etamil_actors.app import Plan, Service
+    from etamil_actors.plan import Plan, Service
 
     names = names_of(setup.paths)
     services = [

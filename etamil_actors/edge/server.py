@@ -21,7 +21,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unicodedata import normalize
 
 import trio
@@ -42,6 +42,7 @@ from etamil_actors.edge.addresses import (
     parse_addresses,
 )
 from etamil_actors.edge.client_address import TrustedProxies
+from etamil_actors.edge.cors import CrossOrigin
 from etamil_actors.edge.credentials import Credentials
 from etamil_actors.edge.entries import Entry, Folder, operation_of, rate_limiter
 from etamil_actors.edge.exchange import Outgoing
@@ -103,6 +104,18 @@ class Place:
         return [address_of(one).url(scheme) for one in self.sockets]
 
 
+class Held(NamedTuple):
+    """What settings stand for, made of them."""
+
+    settings: HttpSettings
+    sessions: Sessions
+    credentials: Credentials
+    proxies: TrustedProxies
+    cors: CrossOrigin
+    doors: Sequence[Door]
+    lanes: dict[Site, FullLane]
+
+
 class Edge:
     """See the top of the file."""
 
@@ -149,6 +162,8 @@ class Edge:
         """Who else tells numbers, as prometheus_client asks for them."""
         self.more_numbers: list[Look] = []
         self._lanes: dict[Site, FullLane] = {}
+        self._lanes_before: list[FullLane] = []
+        """Those whose connections came under earlier settings, and are still open."""
         self._accepted_before = 0
         self._refused_before = 0
         clock = system.ports.clock
@@ -160,12 +175,7 @@ class Edge:
             )
         self.shared = Shared(
             settings,
-            sessions=Sessions(
-                self._session_settings(),
-                wall,
-                system.ports.random.bytes,
-                on_refused=lambda reason: self.metrics.refused(f"session_{reason}"),
-            ),
+            sessions=self._new_sessions(),
             credentials=Credentials(system.auth, wall),
             proxies=TrustedProxies(settings.trusted_proxies),
             metrics=self.metrics,
@@ -181,6 +191,108 @@ class Edge:
         self.shared.queue_age = self._queue_age
         system.handler_seconds = settings.handler_seconds
         system.on_routes = self.routes_changed
+
+    # ── other settings, while clients come and go ────────────────────────────────────────────────
+
+    async def take(self, settings: HttpSettings) -> list[str]:
+        """Let these settings hold from now on, for requests and connections that come; those that are there
+        go on. The certificate is read again. Answers what has to wait for another start.
+
+        Raises:
+            Fault: ``config``, they make no sense, and nothing has changed.
+        """
+        settings, waiting = self._possible(settings)
+        before = self._held()
+        self.settings = settings
+        try:
+            held = await self._made()
+        except Fault:
+            self.settings = before.settings
+            raise
+        self._hold(held)
+        try:
+            self.routes_changed()
+        except Fault:
+            self._hold(before)
+            self.routes_changed()
+            raise
+        return waiting
+
+    def _held(self) -> Held:
+        shared = self.shared
+        return Held(
+            self.settings,
+            shared.sessions,
+            shared.credentials,
+            shared.proxies,
+            shared.cors,
+            self._doors,
+            self._lanes,
+        )
+
+    async def _made(self) -> Held:
+        """What the settings stand for. Raises: Fault ``config``."""
+        settings, sessions = self.settings, self.shared.sessions
+        if sessions.settings != self._session_settings():
+            sessions = self._new_sessions()
+        return Held(
+            settings,
+            sessions,
+            Credentials(self.system.auth, self._wall),
+            TrustedProxies(settings.trusted_proxies),
+            CrossOrigin(settings.cors),
+            self._open_doors(),
+            await self._new_lanes(),
+        )
+
+    def _hold(self, held: Held) -> None:
+        self.settings = settings = held.settings
+        self._doors = held.doors
+        self.shared.take(settings, held.sessions, held.credentials, held.proxies, held.cors)
+        self.shared.access_log = self.access_log if settings.access_log else None
+        earlier = (*self._lanes_before, *self._lanes.values())
+        self._lanes_before = [lane for lane in earlier if lane.connections]
+        self._lanes = held.lanes
+        for place in self.places:
+            place.site.look_again()
+        for listener in self.listeners:
+            listener.look_again()
+        self.system.handler_seconds = settings.handler_seconds
+        for service in generations(self.system):
+            for route in service.routes:
+                route.look_again()
+
+    def _possible(self, settings: HttpSettings) -> tuple[HttpSettings, list[str]]:
+        """The settings, with those of before where only another start can change them, and their names."""
+        before = self.settings
+        kept: dict[str, Any] = {}
+        if settings.bind != before.bind:
+            kept["bind"] = before.bind
+        if (settings.tls is None) != (before.tls is None):
+            kept["tls"] = before.tls
+        if settings.access_log and self.access_log is None:
+            kept["access_log"] = False
+        if settings.metrics and not before.metrics and not self.collectors:
+            kept["metrics"] = ""
+        return replace(settings, **kept), [f"http.{name}" for name in kept]
+
+    def _new_sessions(self) -> Sessions:
+        return Sessions(
+            self._session_settings(),
+            self._wall,
+            self.system.ports.random.bytes,
+            on_refused=lambda reason: self.metrics.refused(f"session_{reason}"),
+        )
+
+    async def _new_lanes(self) -> dict[Site, FullLane]:
+        """For connections that come from now on. Raises: Fault ``config``, the certificate cannot be read."""
+        tls = self.settings.tls
+        if tls is None:
+            return {}
+        from etamil_actors.edge.full.lane import FullLane, open_certificate
+
+        context = await trio.to_thread.run_sync(open_certificate, tls, self.settings)
+        return {place.site: FullLane(place.site, context) for place in self.places}
 
     @property
     def urls(self) -> list[str]:
@@ -567,7 +679,7 @@ class Edge:
 
     async def _say_goodbye(self) -> None:
         self.system.goodbye.set()
-        for lane in self._lanes.values():
+        for lane in self._all_lanes():
             lane.goodbye()
         lasting = [
             route
@@ -583,16 +695,19 @@ class Edge:
         try:
             for listener in self.listeners:
                 await listener.drained()
-            for lane in self._lanes.values():
+            for lane in self._all_lanes():
                 await lane.drained()
         except trio.Cancelled:
             # The time is over. Whoever still sends to a client that takes nothing is to let go of it now.
             self.cut()
             raise
 
+    def _all_lanes(self) -> list[FullLane]:
+        return [*self._lanes_before, *self._lanes.values()]
+
     def cut(self) -> int:
         """End the connections that are left. How many were in the middle of something?"""
-        cut = sum(lane.cut() for lane in self._lanes.values())
+        cut = sum(lane.cut() for lane in self._all_lanes())
         return cut + sum(listener.cut() for listener in self.listeners)
 
 

@@ -89,10 +89,6 @@ class Shared:
         ``respond_file`` answers with a file that a program has named; ``names`` gives requests their ids,
         and ``spans`` tells of them, where traces are followed.
         """
-        self.settings = settings
-        self.sessions = sessions
-        self.credentials = credentials
-        self.proxies = proxies
         self.metrics = metrics
         self.access_log = access_log
         self.wall = wall
@@ -100,7 +96,7 @@ class Shared:
         self.report = report
         self.respond_file = respond_file
         self.budget = BodyBudget(settings.buffered_bytes)
-        self.cors = CrossOrigin(settings.cors)
+        self.take(settings, sessions, credentials, proxies, CrossOrigin(settings.cors))
         self.tracer = names or Tracer()
         self.spans = spans
         self.is_draining = False
@@ -108,6 +104,22 @@ class Shared:
         """Requests whose handlers have been asked and have not answered."""
         self.queue_age: Callable[[], float] = lambda: 0.0
         """For how long the request has waited that has waited longest."""
+
+    def take(
+        self,
+        settings: HttpSettings,
+        sessions: Sessions,
+        credentials: Credentials,
+        proxies: TrustedProxies,
+        cors: CrossOrigin,
+    ) -> None:
+        """Let these hold from now on."""
+        self.settings = settings
+        self.sessions = sessions
+        self.credentials = credentials
+        self.proxies = proxies
+        self.cors = cors
+        self.budget.limit = settings.buffered_bytes
 
     def retry_after(self) -> bytes:
         """The seconds after which it makes sense to come again, when there is too much under way."""
@@ -119,9 +131,7 @@ class Site:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self.settings = shared.settings
-        self.sessions = shared.sessions
-        self.credentials = shared.credentials
+        self.look_again()
         self.cache = ResponseCache()
         self.router: Router[Entry] = Router(())
         self.make_openapi: Callable[[], bytes] = lambda: b"{}"
@@ -129,9 +139,16 @@ class Site:
         self._spans = shared.spans
         self._match = self.router.match
         self._metrics = shared.metrics
-        self._most = shared.settings.in_flight
-        self._has_proxies = bool(shared.settings.trusted_proxies)
-        self._has_cors = bool(shared.settings.cors.origins)
+
+    def look_again(self) -> None:
+        """What the settings say is kept at hand here; they have changed."""
+        shared = self.shared
+        self.settings = settings = shared.settings
+        self.sessions = shared.sessions
+        self.credentials = shared.credentials
+        self._most = settings.in_flight
+        self._has_proxies = bool(settings.trusted_proxies)
+        self._has_cors = bool(settings.cors.origins)
 
     @property
     def is_draining(self) -> bool:

@@ -173,6 +173,9 @@ class Databases(Protocol):
     def pools(self) -> Sequence[Pool]:
         """Those that are open."""
 
+    async def retire(self, settings: PoolSettings) -> None:
+        """Close the pool of these settings, if there is one; whoever still names them gets a new one."""
+
 
 UNCLEAR_URL: Final = (
     "கடவுச்சொல்லில் @ / : # ? இருந்தால் %40 %2F %3A %23 %3F என எழுதவும்",

@@ -55,6 +55,9 @@ class Web(Protocol):
     def keep(self, keeper: Keeper) -> None:
         """Close with this keeper, and tell it of trouble: certificates that cannot be used, say."""
 
+    def take(self, settings: WebSettings) -> None:
+        """Let these settings hold from now on."""
+
     async def request(
         self,
         method: str,

@@ -149,7 +149,7 @@ def test_the_configuration_is_read_again(start: Start, tmp_path: Path) -> None:
     read_again({}, "more: removed")
     assert server.ask("GET", "/b").status == 404
     assert server.ask("GET", "/a").status == 200
-    read_again({"http": {**setup["http"], "body": "2 MiB"}}, "take effect when the process is started anew")
+    read_again({"http": {**setup["http"], "body": "2 MiB"}}, r"http: the new settings hold")
     config.unlink()
     server.gets(signal.SIGHUP)
     server.says("goes on with the old code", 2)

@@ -42,17 +42,24 @@ class Authority:
         start: Start | None = None,
     ) -> None:
         """``tell`` tells the operator; ``start`` runs something beside everything else."""
-        self.settings = settings if settings is not None else AuthSettings()
-        self.roles = Roles(self.settings.roles)
-        self.keys = ApiKeys(self.settings.keys)
         self.web = web
         """The way to a provider, if there is any."""
         self.tell = tell
         self.start = start
         self._published: OrderedDict[str, PublishedKeys] = OrderedDict()
         self._verifiers: OrderedDict[object, Tokens] = OrderedDict()
-        jwt = self.settings.jwt
-        self.tokens = self._made(jwt) if jwt is not None and jwt.has_keys else None
+        self.take(settings if settings is not None else AuthSettings())
+
+    def take(self, settings: AuthSettings) -> None:
+        """Let these hold from now on; what has been fetched stays.
+
+        Raises:
+            Fault: ``config``, they make no sense, and nothing has changed.
+        """
+        roles, keys, jwt = Roles(settings.roles), ApiKeys(settings.keys), settings.jwt
+        tokens = self._made(jwt) if jwt is not None and jwt.has_keys else None
+        self.settings, self.roles, self.keys = settings, roles, keys
+        self.tokens = tokens
         """Verifies by the keys of the configuration, if it has any."""
 
     @property

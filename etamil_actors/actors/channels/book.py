@@ -66,9 +66,7 @@ class ChannelBook:
         """
         self.events = events if events is not None else EventStream()
         self.letters = letters if letters is not None else MemoryLetters()
-        self._configured = {normalize("NFC", name): options for name, options in (configured or {}).items()}
-        for name, options in self._configured.items():
-            settings_of(options, word=f"{CONFIGURATION}: channels.{name}")
+        self._configured = _checked(configured or {})
         self._openers: dict[str, Opener] = {MEMORY: self._open_in_memory}
         self._named: dict[str, Named] = {}
         self._retired: list[Channel] = []
@@ -77,6 +75,24 @@ class ChannelBook:
         self._made = 0
         self.forgotten = 0
         """How many messages waited in channels that nobody had any more."""
+
+    @property
+    def configured(self) -> Mapping[str, Mapping[str, Value]]:
+        """What the configuration says of channels, by name."""
+        return self._configured
+
+    def configure(self, configured: Mapping[str, Mapping[str, Value]]) -> list[str]:
+        """Let these options hold for channels that are made from now on; answers those that are there with
+        others, and stay so.
+
+        Raises:
+            Fault: they hold something that no channel can be.
+        """
+        new = _checked(configured)
+        kept = {name: self._configured[name] for name in self._named if name in self._configured}
+        others = [name for name in self._named if new.get(name) != kept.get(name)]
+        self._configured = {name: new[name] for name in new if name not in self._named} | kept
+        return others
 
     def add_transport(self, transport: str, opener: Opener) -> None:
         """Channels can be made of this transport from now on."""
@@ -187,6 +203,14 @@ class ChannelBook:
                 self.forgotten += waited()
 
         self._others[number] = ref(channel, is_freed)
+
+
+def _checked(configured: Mapping[str, Mapping[str, Value]]) -> dict[str, Mapping[str, Value]]:
+    """By names in NFC. Raises: Fault, they hold something that no channel can be."""
+    found = {normalize("NFC", name): options for name, options in configured.items()}
+    for name, options in found.items():
+        settings_of(options, word=f"{CONFIGURATION}: channels.{name}")
+    return found
 
 
 def _disagreement(name: str, there: Named, settings: ChannelSettings, by: str) -> Fault:

@@ -81,6 +81,7 @@ class Replacer:
         self._generation = 1
         self._turn = trio.Lock()
         self._nursery: trio.Nursery | None = None
+        self._has_parted = trio.Event()
 
     def specs(self) -> tuple[Spec, ...]:
         """What stands in the tree for it."""
@@ -198,6 +199,13 @@ class Replacer:
             await reference.wait_gone()
         await self._end(old)
         self.system.parting.remove(old)
+        self._has_parted.set()
+        self._has_parted = trio.Event()
+
+    async def wait_parted(self) -> None:
+        """Wait until no earlier generation is left."""
+        while self.system.parting:
+            await self._has_parted.wait()
 
 
 class Replacing(Behaviour):

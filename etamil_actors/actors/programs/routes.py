@@ -256,6 +256,10 @@ class Route:
             options.guards or options.body or options.query or options.parameters or options.answer
         )
 
+    def look_again(self) -> None:
+        """What the process says of all routes has changed."""
+        self._take_options(self.options)
+
     def __repr__(self) -> str:
         return f"<route {self.name}>"
 

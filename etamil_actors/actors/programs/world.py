@@ -62,10 +62,18 @@ class ServiceWorld:
         self.budget: Any = None
         self.keys: dict[str, bytes] = {}
         """Keys made for this process, where none was configured."""
-        self.has_role = auth.roles.has
-        self.passwords = auth.settings.passwords
+        self._auth = auth
         self.is_dirty = False
         """Was anything written that nobody has seen yet?"""
+
+    def has_role(self, user: Any, role: str) -> bool:
+        """Has somebody with these claims this role, by what the configuration says of roles?"""
+        return self._auth.roles.has(user, role)
+
+    @property
+    def passwords(self) -> str:
+        """How they are hashed."""
+        return self._auth.settings.passwords
 
     def write(self, text: str) -> None:
         """Put text on standard output; it is seen when the program waits next."""

@@ -72,7 +72,7 @@ class Listener:
         it comes: they speak TLS.
         """
         self.site = site
-        self.settings = site.settings
+        self.look_again()
         self.hand_over = hand_over
         self.hands_over_all = hands_over_all
         self.accepted = 0
@@ -80,7 +80,6 @@ class Listener:
         self.refused = 0
         """Connections that were one too many, since the start."""
         self._sockets = list(sockets)
-        self._trusts = TrustedProxies(site.settings.trusted_proxies).trusts
         self._open: dict[Connection, None] = {}
         self._of_address: dict[str, int] = {}
         self._refusing = 0
@@ -91,6 +90,11 @@ class Listener:
         self._draining_since: float | None = None
         for sock in self._sockets:
             sock.setblocking(False)
+
+    def look_again(self) -> None:
+        """The site has other settings; they hold for connections that come from now on."""
+        self.settings = self.site.settings
+        self._trusts = TrustedProxies(self.settings.trusted_proxies).trusts
 
     @property
     def connections(self) -> int:

@@ -38,12 +38,13 @@ PROTOCOLS: Final[dict[str, Callable[..., LaneProtocol]]] = {"http/1.1": GuardedH
 class FullLane:
     """See the top of the file."""
 
-    def __init__(self, site: SiteOfLane) -> None:
+    def __init__(self, site: SiteOfLane, tls: ssl.SSLContext | None = None) -> None:
+        """``tls``: what has been read of the certificate already."""
         self._site = site
         self._application = LaneApplication(site)
         self._config = config_of(site.settings)
         self._context = LaneContext(site)
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
         self._connections: set[GuardedConnection] = set()
         self._has_changed = trio.Event()
 

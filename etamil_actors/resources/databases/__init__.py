@@ -97,6 +97,12 @@ class RealDatabases:
         """Those that are open."""
         return list(self._pools.values())
 
+    async def retire(self, settings: PoolSettings) -> None:
+        """Close the pool of these settings, if there is one."""
+        pool = self._pools.get(settings)
+        if pool is not None:
+            await pool.close()
+
     def _forget(self, pool: Pool) -> None:
         if self._pools.get(pool.settings) is pool:
             del self._pools[pool.settings]

@@ -47,6 +47,21 @@ class SystemWeb:
         if self._client is not None:
             self._client.keep(keeper)
 
+    def take(self, settings: WebSettings) -> None:
+        """Let these hold from now on; what has been asked already is answered under the old ones."""
+        old, self._client, before = self._client, None, self._settings
+        self._settings = settings
+        if old is None or self._keeper is None:
+            return
+
+        async def part() -> None:
+            import trio
+
+            await trio.sleep(before.seconds)
+            await old.close()
+
+        self._keeper.start("web", part)
+
     @property
     def client(self) -> WebClient:
         """The client, made now if it has not been."""

@@ -62,6 +62,10 @@ class SimulatedWeb(WebClient):
         """Answer so from now on; ``*`` stands for any method."""
         self.carrier.register(method, url, answer)
 
+    def take(self, settings: WebSettings) -> None:
+        """Let these settings hold from now on."""
+        super().__init__(settings, self.carrier)
+
     @property
     def asked(self) -> list[Asked]:
         """Every request so far, redirects too."""

@@ -67,6 +67,10 @@ class CrossOrigin:
             (b"access-control-max-age", str(max(settings.max_age, 0)).encode()),
         ]
 
+    def trusts(self, origin: bytes | None) -> bool:
+        """Is this one of the origins that the settings name? ``*`` names none."""
+        return origin in self._origins and origin != ALL.encode()
+
     def answer_headers(self, origin: bytes | None) -> Headers:
         """What an answer says, whatever it is; ``origin`` is the header of the request. Not to be changed."""
         if not self._lets_in:

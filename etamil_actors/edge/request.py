@@ -13,7 +13,7 @@ from etamil_actors.edge.exchange import Exchange
 from etamil_actors.edge.forms import MULTIPART, URLENCODED, Form
 from etamil_actors.edge.languages import Language, preferred
 from etamil_actors.edge.paths import decoded, query_pairs, query_params
-from etamil_actors.edge.sessions import OpenSession, is_form_post
+from etamil_actors.edge.sessions import OpenSession, is_form_post, is_of_another_site
 from etamil_actors.vm.values import Value
 
 if TYPE_CHECKING:
@@ -157,7 +157,20 @@ class HttpRequest(Request):
             sessions = self.site.sessions
             cookie = self.cookies_sent().get(sessions.settings.cookie)
             session = self._session = sessions.open(cookie, self.scheme == "https")
+            session.is_foreign = self.is_form_post and self._is_of_another_site()
         return session
+
+    @property
+    def is_form_post(self) -> bool:
+        """May a page of another site have sent it, without being asked about it first?"""
+        return is_form_post(self.method, self.content_type, has_body=self.exchange.has_body)
+
+    def _is_of_another_site(self) -> bool:
+        assert self.site is not None
+        origin = self.field(b"origin")
+        if self.site.shared.cors.trusts(origin):
+            return False
+        return is_of_another_site(self.field(b"sec-fetch-site"), origin, self.field(b"host"))
 
     @property
     def session_used(self) -> OpenSession | None:
@@ -168,7 +181,7 @@ class HttpRequest(Request):
         return self.session().csrf
 
     def check_csrf(self) -> None:
-        if is_form_post(self.method, self.content_type, has_body=self.exchange.has_body):
+        if self.is_form_post:
             self.session().check_csrf(self.form(), self.headers().get("x-csrf-token"))
 
     def authenticate(self) -> User:

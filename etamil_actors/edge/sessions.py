@@ -19,6 +19,10 @@ what we answer. So a form post that comes with a session has to show a token whi
 page shows it under another mask, so that its letters cannot be guessed from the length of compressed pages.
 It is made anew when the session begins to tell a user; a session that someone else planted is then of no
 use to him. ``SameSite=Lax`` is the second wall, not the only one.
+
+Where no session has come there is nothing to show a token for, and a form of another site may well be meant:
+the page on which somebody has paid sends its answer so. But it begins no session, or it could log the visitor
+in as somebody else, and would take the place of the session that the browser has kept back.
 """
 
 from __future__ import annotations
@@ -68,6 +72,19 @@ def is_form_post(method: str, content_type: str | None, *, has_body: bool = True
         return False
     kind = (content_type or "").partition(";")[0].strip().lower()
     return kind in _FORMS or (not kind and has_body)
+
+
+def is_of_another_site(fetch_site: bytes | None, origin: bytes | None, host: bytes | None) -> bool:
+    """Has a page of another site sent this? Browsers say so in ``Sec-Fetch-Site`` where the connection is
+    safe, else they tell the page's origin, or ``null`` if that is to stay hidden. Others say neither.
+
+    Of the origin the scheme does not count: a proxy may have taken TLS off.
+    """
+    if fetch_site is not None:
+        return fetch_site == b"cross-site"
+    if origin is None:
+        return False
+    return origin.rpartition(b"//")[2].lower() != (host or b"").lower()
 
 
 class Sessions:
@@ -190,7 +207,7 @@ class OpenSession:
     """The session of one request. What is changed in it leaves with ``set_cookie_header``."""
 
     __slots__ = ("_csrf", "_has_come", "_home", "_is_changed", "_is_secure", "_seed", "_sent", "_values",
-                 "until")  # fmt: skip
+                 "is_foreign", "until")  # fmt: skip
 
     def __init__(
         self,
@@ -211,6 +228,8 @@ class OpenSession:
         self._has_come = has_come
         self._sent = sent
         self._is_changed = is_old
+        self.is_foreign = False
+        """Does another site ask, with a form, so that none may begin?"""
         self.until = 0
         """The moment at which it ends however much it is used; 0: there is none."""
 
@@ -240,8 +259,16 @@ class OpenSession:
 
         Raises:
             Fault: ``value.local`` for handles, ``value.invalid`` for functions, results and what is too large
-                for a cookie. Nothing has changed then.
+                for a cookie; ``auth.forbidden`` when it would begin for a form of another site. Nothing has
+                changed then.
         """
+        if self.is_foreign and not self._has_come and value is not None:
+            raise _forbidden(
+                "இந்தப் படிவம் வேறொரு தளத்தின் பக்கத்திலிருந்து வந்ததால் அமர்வைத் தொடங்க முடியாது; இந்தத் தளத்தின்"
+                " பக்கத்திலிருந்து அனுப்பவும் (நம்பும் தளங்கள்: http.cors.origins)",
+                "this form came from a page of another site, so it begins no session; send it from a page of"
+                " this site (sites that are trusted: http.cors.origins)",
+            )
         values = dict(self._values)
         if value is None:
             if values.pop(key, None) is None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etamil_actors.actors.programs.exchange import Session
 from etamil_actors.edge.cookies import parse_cookies
-from etamil_actors.edge.sessions import OpenSession, Sessions, is_form_post
+from etamil_actors.edge.sessions import OpenSession, Sessions, is_form_post, is_of_another_site
 from etamil_actors.edge.settings import SessionSettings
 from etamil_actors.errors import Fault
 from etamil_actors.vm.values import Err, Function, Handle, Ok, Shaped, ShapeInfo
@@ -411,6 +411,32 @@ def test_without_a_session_there_is_nothing_to_steal(world: World) -> None:
     sessions = world.sessions()
     sessions.open(None, False).check_csrf({}, None)
     sessions.open("made up", False).check_csrf({}, None)
+
+
+@pytest.mark.parametrize(
+    ("fetch_site", "origin", "answer"),
+    [
+        (None, None, False),  # no browser
+        (b"same-origin", b"https://kadai.example", False),
+        (b"same-site", b"https://pages.kadai.example", False),
+        (b"none", None, False),  # typed in by hand
+        (b"same-origin", b"null", False),
+        (b"cross-site", b"https://evil.example", True),
+        (b"cross-site", b"null", True),
+        (b"cross-site", None, True),
+        (None, b"http://Kadai.example:8080", False),
+        (None, b"https://kadai.example:8080", False),  # behind somebody who speaks TLS for us
+        (None, b"http://kadai.example", True),
+        (None, b"http://evil.example", True),
+        (None, b"http://kadai.example:8080.evil.example", True),
+        (None, b"null", True),
+        (None, b"", True),
+    ],
+)
+def test_browsers_tell_whether_a_page_of_another_site_asks(
+    fetch_site: bytes | None, origin: bytes | None, answer: bool
+) -> None:
+    assert is_of_another_site(fetch_site, origin, b"kadai.example:8080") is answer
 
 
 @pytest.mark.parametrize("key", ["பயனர்", "user"])

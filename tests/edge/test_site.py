@@ -218,6 +218,21 @@ def test_a_program_without_routes_answers_at_the_root_by_running_as_a_whole() ->
     serve([plan("w", text, as_whole=True)], scenario)
 
 
+def test_a_site_that_the_settings_trust_may_log_somebody_in() -> None:
+    async def scenario(world: World) -> None:
+        for name, status in (("evil", 403), ("friend", 200)):
+            headers = {
+                "content-type": "application/x-www-form-urlencoded",
+                "sec-fetch-site": "cross-site",
+                "origin": f"https://{name}.example",
+            }
+            assert (await world.ask("POST", "/login", headers, "name=malar")).status == status
+
+    text = 'வழி பதி, "/login" { அமர்வு_அமை("user", {"name": கோரிக்கை.form.name}); பதில் 200, 1; }'
+    settings = replace(PLAIN, cors=Cors(origins=("https://friend.example",)))
+    serve([plan("l", text)], scenario, settings)
+
+
 # ---- where a program is served that runs anew for every request -----------------------
 
 

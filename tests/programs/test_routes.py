@@ -970,6 +970,48 @@ def test_a_form_with_a_session_needs_its_token() -> None:
     during(SESSIONS, scenario)
 
 
+LOGIN = """
+வழி பதி, "/login" { அமர்வு_அமை("user", {"name": கோரிக்கை.form.name}); பதில் 200, அமர்வு.user.name; }
+வழி பதி, "/paid" { பதில் 200, [கோரிக்கை.form.a, அமர்வு]; }
+வழி பதி, "/api" { அமர்வு_அமை("n", கோரிக்கை.json.n); பதில் 200, அமர்வு; }
+"""
+ABROAD = {"host": "kadai.example", "origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+
+
+@pytest.mark.parametrize("kind", ("application/x-www-form-urlencoded", "text/plain", ""))
+@pytest.mark.parametrize("names", (("host", "origin", "sec-fetch-site"), ("host", "origin"), ("sec-fetch-site",)))
+def test_a_form_of_another_site_logs_nobody_in(kind: str, names: tuple[str, ...]) -> None:
+    async def scenario(service: Service) -> None:
+        browser = Browser(service)
+        said = {name: ABROAD[name] for name in names} | ({"content-type": kind} if kind else {})
+        received = await browser.ask("POST", "/login", said, "name=thief")
+        assert received.status in (403, 500)  # what is no form has no name
+        if kind == FORM["content-type"]:
+            assert received.status == 403 and "http.cors.origins" in received.body.decode()
+        assert browser.jar == {}
+        assert (await browser.ask("POST", "/paid", {**said, **FORM}, "a=1")).status == 200
+        assert browser.jar == {}
+
+    during(LOGIN, scenario)
+
+
+def test_a_form_of_ones_own_site_and_a_program_log_in() -> None:
+    async def scenario(service: Service) -> None:
+        for said in (
+            {},
+            {"sec-fetch-site": "same-origin", "origin": "https://kadai.example"},
+            {"origin": "http://kadai.example:8080"},
+        ):
+            browser = Browser(service)
+            headers = {**FORM, "host": "kadai.example:8080", **said}
+            assert told(await browser.ask("POST", "/login", headers, "name=malar")) == "malar"
+            assert "session" in browser.jar
+        json = {"content-type": "application/json", **ABROAD}  # such a one is asked for first (CORS)
+        assert (await Browser(service).ask("POST", "/api", json, '{"n": 1}')).status == 200
+
+    during(LOGIN, scenario)
+
+
 def test_the_token_is_no_field_of_a_typed_form() -> None:
     async def scenario(service: Service) -> None:
         browser = Browser(service)

@@ -400,7 +400,7 @@ def shown_target(target: bytes) -> tuple[str, str]:
 
 def shown_path(path: bytes) -> str:
     """A path with what is percent-encoded decoded, as far as it is safe to show and cannot be mistaken."""
-    return _hide_tokens(_readable(path[:_READ], _KEPT_IN_PATHS))
+    return hide_tokens(_readable(path[:_READ], _KEPT_IN_PATHS))
 
 
 def shown_query(query: bytes) -> str:
@@ -412,10 +412,10 @@ def _shown_pair(part: bytes) -> str:
     name, equals, value = part.replace(b"+", b" ").partition(b"=")
     key = _readable(name, _KEPT_IN_VALUES + "=")
     if not equals:
-        return _hide_tokens(key)
+        return hide_tokens(key)
     if is_secret(key):
         return f"{key}={HIDDEN}"
-    return f"{key}={_hide_tokens(_readable(value, _KEPT_IN_VALUES))}"
+    return f"{key}={hide_tokens(_readable(value, _KEPT_IN_VALUES))}"
 
 
 _KEPT_IN_PATHS: Final = "%?#\\"
@@ -425,7 +425,8 @@ _READ: Final = 4 * LONGEST_TARGET
 """Not more of a target is read than could be shown at all."""
 
 
-def _hide_tokens(text: str) -> str:
+def hide_tokens(text: str) -> str:
+    """The text without signed tokens, wherever they stand in it."""
     return _SIGNED.sub(HIDDEN, text) if text.count(".") >= 2 else text
 
 

@@ -20,6 +20,7 @@ from os import urandom
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from etamil_actors.edge.access_log import hide_tokens
 from etamil_actors.edge.metrics import METHODS
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def end_span(request: HttpRequest, status: int) -> None:
     note("http.request.method", method if method != OTHER_METHOD else "_OTHER")
     note("http.response.status_code", status)
     note("url.scheme", request.scheme)
-    note("url.path", request.raw_path[:LONGEST_TOLD].decode("utf-8", "replace"))
+    note("url.path", hide_tokens(request.raw_path[:LONGEST_TOLD].decode("utf-8", "replace")))
     note("network.protocol.version", request.version)
     note("client.address", request.client)
     host = request.named.get(b"host")

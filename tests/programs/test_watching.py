@@ -235,6 +235,17 @@ def test_a_request_tells_what_the_conventions_want_and_no_query() -> None:
     assert span.error == ""
 
 
+def test_a_signed_token_in_a_path_is_told_to_nobody() -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1MSJ9.dBjftJeZ4CVPmB92K27uhbUJU1p1r"
+
+    async def scenario(service: Service) -> None:
+        await ask(service, f"/a/{token}?token={token}")
+
+    service = run('வழி பெறு, "/a/:n" { பதில் 200, 1; }', scenario)
+    span = span_of(service, "GET /a/:n")
+    assert span.attributes["url.path"] == "/a/***" and token not in str(span.attributes)
+
+
 @pytest.mark.parametrize(
     ("path", "status", "name", "error"),
     [

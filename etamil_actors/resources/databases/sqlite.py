@@ -645,9 +645,9 @@ class SqliteDriver:
             except apsw.BusyError:  # another process is about to open it for the first time
                 await trio.sleep(pause)
                 pause = min(2 * pause, KNOCK_LAST)
-            except apsw.ReadOnlyError:
-                raise troubles.needs_folder(file.path) from None
             except apsw.Error as trouble:
+                if isinstance(trouble, apsw.ReadOnlyError) or file.needs_folder:
+                    raise troubles.needs_folder(file.path) from None
                 raise fault_of(trouble) from None
 
     def _open(self) -> SqliteConnection:

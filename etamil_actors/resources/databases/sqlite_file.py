@@ -4,6 +4,10 @@ A file has several readers and one writer. SQLite would let writers knock until 
 here those of one process wait in a queue, and only those of other processes have to be knocked for. A
 database in memory is one connection of SQLite that all connections of its pool share, a statement or a
 transaction at a time; there the turn is for reading as well.
+
+Behind the path may stand how it is used: ``data/kadai.db?synchronous=full``; ``?mode=ro`` only reads. On a
+disc where nothing can be written SQLite cannot even read a database with a log (WAL), as ours are, unless it
+is told that nobody else writes either: ``?mode=ro&immutable=1``.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import os
 import re
 from time import perf_counter
 from typing import Final
+from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 import apsw
@@ -30,6 +35,8 @@ FULL_PAGES: Final = 1000
 """So many pages may stand in the log before they are moved into the database."""
 LOG_BYTES: Final = 16 * 1024 * 1024
 """A log that was larger once is cut to this."""
+LOGGED: Final = b"\2\2"
+"""At place 18 of a file: it was written with a log (WAL)."""
 LOOK_SECONDS: Final = 1.0
 """So often it is looked whether the file is still the one that was opened."""
 STEPS: Final = 1000
@@ -37,7 +44,13 @@ STEPS: Final = 1000
 STEPS_THERE: Final = 100_000
 """The same in a thread, where each look has to wait for the interpreter's lock."""
 
-_SAID: Final = re.compile(r"(.*)\?synchronous=(off|normal|full|extra)\Z", re.DOTALL | re.IGNORECASE)
+_SAID: Final = re.compile(r"(.*)\?(\w+=\w*(?:&\w+=\w*)*)\Z", re.DOTALL)
+KNOWN: Final = {
+    "synchronous": ("off", "normal", "full", "extra"),
+    "mode": ("ro", "rwc"),
+    "immutable": ("0", "1"),
+}
+"""What may stand behind the path of a file."""
 
 
 class Turn:
@@ -104,7 +117,11 @@ class SqliteFile:
 
     def __init__(self, url: str) -> None:
         """Raises: Fault ``config``; there can be no such file."""
-        path, self.synchronous = _parts(url)
+        path, said = _parts(url)
+        self.synchronous = said.get("synchronous", "normal")
+        self.is_immutable = said.get("immutable") == "1"
+        """Does nobody write to it at all, so that it needs no locks and no log?"""
+        self.is_read_only = self.is_immutable or said.get("mode") == "ro"
         if "\0" in path or not path or not _may_be_encoded(path):
             raise Fault(
                 "config",
@@ -136,13 +153,31 @@ class SqliteFile:
             raw = apsw.Connection(MEMORY, statementcachesize=STATEMENTS)
         else:
             self._look()
-            raw = apsw.Connection(self.path, statementcachesize=STATEMENTS)
+            raw = self._opened()
         self.is_fresh = not self.is_memory
         try:
             return self._prepare(raw)
         except BaseException:
             raw.close()
             raise
+
+    def _opened(self) -> apsw.Connection:
+        if not self.is_read_only:
+            return apsw.Connection(self.path, statementcachesize=STATEMENTS)
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        url = f"file:{quote(self.path)}?immutable={int(self.is_immutable)}"
+        return apsw.Connection(url, flags=flags, statementcachesize=STATEMENTS)
+
+    @property
+    def needs_folder(self) -> bool:
+        """Has it a log, for which nothing can be written where it is?"""
+        if self.is_immutable or os.access(os.path.dirname(self.path), os.W_OK):
+            return False
+        try:
+            with open(self.path, "rb") as file:
+                return file.read(20)[18:] == LOGGED
+        except OSError:
+            return False
 
     def _look(self) -> None:
         folder = os.path.dirname(self.path)
@@ -152,6 +187,8 @@ class SqliteFile:
             raise troubles.unavailable(
                 f"‘{self.path}’ ஒரு கோப்புறை, கோப்பு அல்ல", f"‘{self.path}’ is a folder, no file"
             )
+        if self.is_read_only and not os.path.exists(self.path):
+            raise troubles.unavailable(f"‘{self.path}’ என்ற கோப்பு இல்லை", f"there is no file ‘{self.path}’")
 
     def _prepare(self, raw: apsw.Connection) -> Opened:
         raw.set_busy_timeout(0)  # who has to wait does so in trio
@@ -159,7 +196,7 @@ class SqliteFile:
         if self.is_memory:
             return Opened(raw, False)
         try:
-            mode = raw.pragma("journal_mode", "wal")
+            mode = raw.pragma("journal_mode") if self.is_read_only else raw.pragma("journal_mode", "wal")
         except (apsw.ReadOnlyError, apsw.CantOpenError):
             mode = ""  # one may only read here, which needs no log
         raw.pragma("synchronous", self.synchronous)
@@ -213,10 +250,21 @@ def _may_be_encoded(path: str) -> bool:
     return True
 
 
-def _parts(url: str) -> tuple[str, str]:
-    """The path, and what is said of ``synchronous``: ``data/kadai.db?synchronous=full``."""
+def _parts(url: str) -> tuple[str, dict[str, str]]:
+    """The path, and what is said behind it. Raises: Fault ``config``."""
     found = _SAID.match(url)
-    return (found[1], found[2].lower()) if found else (url, "normal")
+    if found is None:
+        return url, {}
+    said = dict(pair.lower().split("=", 1) for pair in found[2].split("&"))
+    for name, value in said.items():
+        if value not in KNOWN.get(name, ()):
+            known = ", ".join(f"{name}={'|'.join(values)}" for name, values in KNOWN.items())
+            raise Fault(
+                "config",
+                problem_ta=f"SQLite கோப்பின் பெயருக்குப் பின் ‘{name}={value}’ வராது; வரக்கூடியவை: {known}",
+                problem_en=f"‘{name}={value}’ means nothing behind the name of a file; known are {known}",
+            )
+    return found[1], said
 
 
 _files: WeakValueDictionary[str, SqliteFile] = WeakValueDictionary()
@@ -227,7 +275,7 @@ def file_of(url: str) -> SqliteFile:
     made = SqliteFile(url)
     if made.is_memory:
         return made
-    key = f"{os.path.realpath(made.path)}?{made.synchronous}"
+    key = f"{os.path.realpath(made.path)}?{made.synchronous}{made.is_read_only:d}{made.is_immutable:d}"
     return _files.setdefault(key, made)
 
 
@@ -241,6 +289,8 @@ def fault_of(trouble: apsw.Error) -> Fault:
     text = str(trouble)
     number = extended(trouble)
     code = apsw.mapping_extended_result_codes.get(number) or apsw.mapping_result_codes.get(number & 0xFF, "")
+    if isinstance(trouble, apsw.ReadOnlyError):
+        return troubles.only_read(sqlite=str(code))
     if isinstance(trouble, apsw.BusyError):
         return troubles.conflict(text, text, sqlite=str(code))
     if isinstance(trouble, UNREACHABLE):

@@ -174,8 +174,19 @@ def others_write(seconds: float) -> Fault:
 def needs_folder(path: str) -> Fault:
     """A database with a log is where nothing may be written."""
     return unavailable(
-        f"‘{path}’ உள்ள கோப்புறையில் எழுத அனுமதி இல்லை; குறிப்பேடு (WAL) உள்ள தரவுத்தளத்தைப் படிக்கவும் அது தேவை",
-        f"nothing may be written in the folder of ‘{path}’; a database with a WAL needs it even to be read",
+        f"‘{path}’ உள்ள கோப்புறையில் எழுத முடியாது; குறிப்பேடு (WAL) உள்ள தரவுத்தளத்தைப் படிக்கவும் அது தேவை;"
+        " யாரும் அதில் எழுதப் போவதில்லை என்றால் முகவரிக்குப் பின் ‘?mode=ro&immutable=1’ எனச் சேர்க்கவும்",
+        f"nothing can be written in the folder of ‘{path}’; a database with a log (WAL) needs it even to be"
+        " read; if nobody ever writes to it, add ‘?mode=ro&immutable=1’ to its url",
+    )
+
+
+def only_read(**details: object) -> Fault:
+    """Something was to be written where one may only read."""
+    return refused(
+        "இந்தத் தரவுத்தளத்தைப் படிக்க மட்டுமே முடியும்; எழுத முடியாது",
+        "this database can only be read, and not written to",
+        **details,
     )
 
 

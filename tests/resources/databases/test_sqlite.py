@@ -77,6 +77,9 @@ async def test_commits_wait_for_the_disk_where_that_is_wanted(tmp_path: Path) ->
         ("", "config", "the name of the SQLite file is missing"),
         ("a\0b", "config", "the name of the SQLite file is missing or impossible"),
         ("a\ud800.db", "config", "the name of the SQLite file is missing or impossible"),
+        ("{folder}/a.db?mode=ro", "db.unavailable", "there is no file"),
+        ("{folder}/a.db?mode=r", "config", "‘mode=r’ means nothing behind the name of a file"),
+        ("{folder}/a.db?synchronous=full&cache=shared", "config", "‘cache=shared’ means nothing"),
     ],
 )
 async def test_what_is_no_file_of_sqlite_is_told_clearly(tmp_path: Path, url: str, code: str, english: str) -> None:
@@ -112,8 +115,52 @@ async def test_a_file_that_only_may_be_read_can_be_read(tmp_path: Path) -> None:
         return
     async with pool_of(tmp_path / "a.db") as pool:
         assert await pool.query("SELECT n FROM a", []) == [{"n": 7}]
-        with pytest.raises(Fault, match="readonly"):
+        with pytest.raises(Fault, match="can only be read"):
             await pool.execute("INSERT INTO a VALUES (8)", [])
+
+
+def written(path: Path) -> None:
+    """A database with a log, as ours are, that nobody has open."""
+    raw = apsw.Connection(str(path))
+    raw.pragma("journal_mode", "wal")
+    raw.execute("CREATE TABLE a (n); INSERT INTO a VALUES (7)")
+    raw.close()
+
+
+@pytest.mark.parametrize("said", ("mode=ro&immutable=1", "immutable=1", "mode=ro"))
+async def test_a_url_may_say_that_a_database_is_only_read(tmp_path: Path, said: str) -> None:
+    path = tmp_path / "a ?%23 அ.db"
+    written(path)
+    before = path.read_bytes()
+    async with pool_of(f"{path}?{said}") as pool:
+        for _ in range(5):
+            assert await pool.query("SELECT n FROM a", []) == [{"n": 7}]
+            with pytest.raises(Fault, match="this database can only be read") as caught:
+                await pool.execute("INSERT INTO a VALUES (8)", [])
+            assert caught.value.code == "db.query"
+        connection = await pool.lease()
+        await connection.begin()
+        assert await connection.query("SELECT n FROM a", []) == [{"n": 7}]
+        await connection.commit()
+        await pool.give_back(connection)
+        if "immutable" in said:  # not even what a log needs
+            assert os.listdir(tmp_path) == [path.name]
+    assert path.read_bytes() == before
+
+
+async def test_where_nothing_can_be_written_a_database_with_a_log_says_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.db"
+    written(path)
+    # As on a disc that cannot be written, also for root: what a log needs cannot be made.
+    (tmp_path / "a.db-wal").mkdir()
+    monkeypatch.setattr(os, "access", lambda place, mode: place != str(tmp_path))
+    async with pool_of(path) as pool:
+        with pytest.raises(Fault, match=r"nothing can be written in the folder .* add ‘\?mode=ro&immutable=1’"):
+            await pool.query("SELECT n FROM a", [])
+    async with pool_of(f"{path}?mode=ro&immutable=1") as pool:
+        assert await pool.query("SELECT n FROM a", []) == [{"n": 7}]
 
 
 async def test_another_file_in_the_place_of_the_first_is_noticed(tmp_path: Path) -> None:
@@ -720,7 +767,7 @@ async def test_a_database_with_a_log_where_nothing_may_be_written_says_so(
 
     monkeypatch.setattr(sqlite_file.SqliteFile, "open", refuse)
     async with pool_of(tmp_path / "a.db") as pool:
-        with pytest.raises(Fault, match="a database with a WAL") as caught:
+        with pytest.raises(Fault, match="a database with a log") as caught:
             await pool.query("SELECT 1", [])
     assert caught.value.code == "db.unavailable"
 

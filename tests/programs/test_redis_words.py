@@ -276,7 +276,7 @@ def test_every_command_is_a_span_and_tells_no_values() -> None:
     பணி_உருவாக்கு "வே" {
         உறங்கு(1); r = சிவப்பாய்_தொடர்பு("redis://r.example/3"); சிவப்பாய்_அமை(r, "திறவு", "ரகசியம்");
         ரெடிஸ்_இணை("redis://r.example/3"); ரெடிஸ்_கட்டளை("lpush", ["திறவு", 1]);
-        க = கேச்_உருவாக்கு({"url": "redis://r.example/3"}); கேச்_பெறு(க, "அ");
+        க = கேச்_உருவாக்கு({"name": "க", "url": "redis://r.example/3"}); கேச்_பெறு(க, "அ");
     }
     """
     run_program(text, during=during)

@@ -29,7 +29,6 @@ import trio
 
 from etamil_actors.ports.redis import (
     Changes,
-    RedisConnection,
     RedisError,
     RedisFacts,
     RedisSettings,
@@ -37,6 +36,7 @@ from etamil_actors.ports.redis import (
     Reply,
 )
 from etamil_actors.resources.redis.addresses import Address, address_of
+from etamil_actors.resources.redis.places import Client, too_slow, unavailable
 from etamil_actors.resources.redis.wire import Reader, Waiting, WireError, encoded
 
 CHUNK: Final = 64 * 1024
@@ -166,19 +166,15 @@ async def _logged_in(
         raise
 
 
-class SystemRedis:
+class SystemRedis(Client[SystemConnection]):
     """A server and the connections to it; see ``ports.redis.Redis``."""
 
     def __init__(self, settings: RedisSettings, context: ssl.SSLContext | None = None) -> None:
-        self.settings = settings
-        self._address = address_of(settings.url)
+        super().__init__(settings, address_of(settings.url))
         self._context = context
-        self._places = trio.Semaphore(settings.most, max_value=settings.most)
         self._idle: list[SystemConnection] = []
         """What was used last at the end, and taken first: so that what is not needed grows old."""
-        self._busy: set[SystemConnection] = set()
         self._opened = 0
-        self._failed = 0
         self._trouble: tuple[str, str] | None = None
         """Why the last attempt to connect failed, in both languages."""
         self._pause = 0.0
@@ -188,70 +184,9 @@ class SystemRedis:
         """Set when the one who tries again knows whether it is well."""
         self._attempt = 0
         """How many have failed; those that were made side by side count once."""
-        self.is_closed = False
 
-    def __repr__(self) -> str:
-        return f"<redis {self.name}>"
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return self._address.name
-
-    @property
-    def host(self) -> str:
-        """Where it is."""
-        return self._address.host
-
-    @property
-    def port(self) -> int:
-        """And there."""
-        return self._address.port
-
-    async def command(self, *parts: str | bytes | int) -> Reply:
-        """Send a command on a connection of the pool."""
-        connection = await self._take()
-        try:
-            return await connection.command(*parts)
-        finally:
-            self._put_back(connection)
-
-    async def lease(self) -> RedisConnection:
-        """A connection for one alone."""
-        return await self._take()
-
-    def give_back(self, connection: RedisConnection) -> None:
-        """It is not needed any more."""
-        assert isinstance(connection, SystemConnection)
-        self._put_back(connection)
-
-    async def _take(self) -> SystemConnection:
-        await self._wait_for_a_place()
-        try:
-            connection = self._unused() or await self._connect()
-        except BaseException:
-            self._places.release()
-            raise
-        self._busy.add(connection)
-        return connection
-
-    async def _wait_for_a_place(self) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            self._places.acquire_nowait()
-            return
-        except trio.WouldBlock:
-            pass
-        seconds = self.settings.seconds
-        try:
-            with trio.fail_after(seconds):
-                await self._places.acquire()
-        except trio.TooSlowError:
-            raise unavailable(
-                self._address,
-                f"{seconds:g} நொடிகளில் இணைப்பு எதுவும் கிடைக்கவில்லை ({self.settings.most} உள்ளன)",
-                f"no connection became free within {seconds:g} s (there are {self.settings.most})",
-            ) from None
+    async def _a_connection(self) -> SystemConnection:
+        return self._unused() or await self._connect()
 
     def _unused(self) -> SystemConnection | None:
         while self._idle:
@@ -312,18 +247,13 @@ class SystemRedis:
         if self.is_closed:
             raise unavailable(self._address, "மூடப்பட்டது", "closed")
 
-    def _put_back(self, connection: SystemConnection) -> None:
-        if connection not in self._busy:
-            return  # it was given back already
-        self._busy.discard(connection)
+    def _keep(self, connection: SystemConnection) -> None:
         if connection.is_open and not connection.is_changed:
             self._idle.append(connection)
         else:
-            self._failed += not connection.is_open
             connection.drop()
         if self._idle and trio.current_time() - self._idle[0].used > IDLE_SECONDS:
             self._idle.pop(0).drop()
-        self._places.release()
 
     def facts(self) -> RedisFacts:
         """How it is now."""
@@ -338,19 +268,6 @@ class SystemRedis:
         for connection in [*idle, *self._busy]:
             connection.drop()
         await trio.lowlevel.checkpoint()
-
-
-# ---- trouble --------------------------------------------------------------------------------
-
-
-def unavailable(address: Address, tamil: str, english: str) -> RedisUnavailable:
-    """Why there is no answer, with the server's address in front."""
-    return RedisUnavailable(f"{address.name}: {tamil}", f"{address.name}: {english}")
-
-
-def too_slow(address: Address, seconds: float) -> RedisUnavailable:
-    """It took too long."""
-    return unavailable(address, f"{seconds:g} நொடிகளில் பதில் இல்லை", f"no answer within {seconds:g} s")
 
 
 def _told(problem: BaseException) -> str:

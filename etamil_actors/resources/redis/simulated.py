@@ -21,7 +21,6 @@ from etamil_actors.ports.background import Keeper
 from etamil_actors.ports.redis import (
     Changes,
     Redis,
-    RedisConnection,
     RedisError,
     RedisFacts,
     RedisSettings,
@@ -30,6 +29,7 @@ from etamil_actors.ports.redis import (
 )
 from etamil_actors.ports.redis_scripts import CLAIM, FORGET, KEEP, PUT, RELEASE, RENEW
 from etamil_actors.resources.redis.addresses import Address, address_of
+from etamil_actors.resources.redis.places import Client, unavailable
 
 DATABASES: Final = 16
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -186,64 +186,18 @@ class SimulatedConnection:
             return problem
 
 
-class SimulatedRedis:
+class SimulatedRedis(Client[SimulatedConnection]):
     """See ``ports.redis.Redis``."""
 
     def __init__(self, settings: RedisSettings, address: Address, server: SimulatedServer) -> None:
-        self.settings = settings
-        self._address = address
+        super().__init__(settings, address)
         self._server = server
-        self._places = trio.Semaphore(settings.most, max_value=settings.most)
-        self._busy: set[RedisConnection] = set()
-        self._failed = 0
-        self.is_closed = False
 
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return self._address.name
-
-    @property
-    def host(self) -> str:
-        """Where it is."""
-        return self._address.host
-
-    @property
-    def port(self) -> int:
-        """And there."""
-        return self._address.port
-
-    async def command(self, *parts: str | bytes | int) -> Reply:
-        """Carry out a command."""
-        connection = await self.lease()
-        try:
-            return await connection.command(*parts)
-        finally:
-            self.give_back(connection)
-
-    async def lease(self) -> RedisConnection:
-        """A connection for one alone."""
-        with trio.move_on_after(self.settings.seconds) as waiting:
-            await self._places.acquire()
-        if waiting.cancelled_caught:
-            seconds = f"{self.settings.seconds:g}"
-            raise RedisUnavailable(
-                f"{self.name}: {seconds} நொடிகளில் இணைப்பு எதுவும் கிடைக்கவில்லை ({self.settings.most} உள்ளன)",
-                f"{self.name}: no connection became free within {seconds} s (there are {self.settings.most})",
-            )
+    async def _a_connection(self) -> SimulatedConnection:
+        await trio.lowlevel.checkpoint()
         if self.is_closed or self._server.is_down:
-            self._places.release()
             raise gone(self._address)
-        connection = SimulatedConnection(self._server, self._address)
-        self._busy.add(connection)
-        return connection
-
-    def give_back(self, connection: RedisConnection) -> None:
-        """It is not needed any more."""
-        if connection in self._busy:
-            self._busy.discard(connection)
-            self._failed += not connection.is_open
-            self._places.release()
+        return SimulatedConnection(self._server, self._address)
 
     def facts(self) -> RedisFacts:
         """How it is now."""
@@ -284,9 +238,7 @@ class SimulatedRedisServers:
 
 def gone(address: Address) -> RedisUnavailable:
     """Nobody listens there."""
-    return RedisUnavailable(
-        f"{address.name}: இணைக்க முடியவில்லை", f"{address.name}: cannot connect: nobody listens there"
-    )
+    return unavailable(address, "இணைக்க முடியவில்லை", "cannot connect: nobody listens there")
 
 
 def _data(part: str | bytes | int) -> bytes:

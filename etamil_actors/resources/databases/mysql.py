@@ -18,12 +18,11 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf
 from typing import Final, TypeVar
 
 import trio
-from trio.lowlevel import checkpoint, checkpoint_if_cancelled
+from trio.lowlevel import checkpoint
 
 from etamil_actors.errors import Fault
 from etamil_actors.ports.background import Keeper
@@ -55,15 +54,17 @@ from etamil_actors.resources.databases.placeholders import (
     limit_of,
     translate,
 )
+from etamil_actors.resources.databases.server import (
+    ROWS_AT_ONCE,
+    STOP_SECONDS,
+    ServerConnection,
+    ServerDriver,
+)
 
 MAX_STATEMENTS: Final = 100
 """A server keeps 16 382 of all its clients, if nobody has told it otherwise."""
-STOP_SECONDS: Final = 3.0
-"""How long stopping a query may take before the connection is thrown away."""
 LONGEST_SECONDS: Final = 31_536_000
 """Servers take no longer limit than a year."""
-ROWS_AT_ONCE: Final = 1000
-"""After so many rows others get their turn."""
 CHUNK: Final = 64 * 1024
 
 NOT_PREPARABLE: Final = 1295
@@ -192,41 +193,36 @@ class Statement:
             self.columns = columns
 
 
-class MysqlConnection:
+class MysqlConnection(ServerConnection[Answer]):
     """See ``resources.databases.driver.RawConnection``."""
 
     __slots__ = (
-        "_driver", "_farewells", "_has_eof", "_is_busy", "_is_marked", "_is_set_up", "_is_undone", "_most",
-        "_number", "_seconds", "_statements", "_status", "_wire", "is_broken",
+        "_driver", "_farewells", "_has_eof", "_is_set_up", "_is_undone", "_most", "_number", "_statements",
+        "_status", "_wire",
     )  # fmt: skip
 
+    LOST = _LOST
+    QUOTE = "`"
+
     def __init__(self, driver: MysqlDriver, wire: Wire, number: int, has_eof: bool) -> None:
+        super().__init__(driver.settings)
         self._driver = driver
         self._wire = wire
         self._number = number
         self._has_eof = has_eof
-        self._seconds = driver.settings.query_seconds
         self._most = packets.LARGEST
         self._statements: dict[str, Statement] = {}
         self._farewells = b""
         self._status = packets.AUTOCOMMIT
-        self._is_busy = False
-        self._is_marked = False
         self._is_set_up = False
         """Only what programs wait for is stopped by a second connection; this one may itself be that."""
         self._is_undone = False
-        self.is_broken = False
 
     @property
     def in_transaction(self) -> bool:
         """Is a transaction open, whoever began it? Also one that the server has ended by itself, until the
         program knows."""
         return not self.is_broken and (self._is_undone or bool(self._status & packets.IN_TRANSACTION))
-
-    @property
-    def needs_reset(self) -> bool:
-        """Is a transaction open, or has a program set or locked something for its session?"""
-        return self._is_marked or self.in_transaction
 
     async def set_up(self, version: str) -> None:
         """Make the session as we need it. Raises: Fault."""
@@ -262,48 +258,20 @@ class MysqlConnection:
         key = next(iter(rows[-1].values()), None) if rows else None
         return Done(len(rows), key if type(key) is int else None)
 
-    async def begin(self) -> None:
-        """Begin a transaction. Raises: Fault."""
-        if self.in_transaction:
-            raise troubles.already_begun()
-        await self._command("BEGIN")
-
     async def commit(self) -> None:
         """Commit it. Raises: Fault."""
-        if self.is_broken:
-            raise troubles.lost()
-        if self._is_undone:
+        if self._is_undone and not self.is_broken:
             self._is_undone = False
             raise troubles.not_committed()
         try:
-            await self._command("COMMIT")
-        except Fault as fault:
+            await self._committed()
+        finally:
             self._is_undone = False
-            if troubles.is_too_slow(fault):
-                self.abandon()  # it was stopped, but perhaps after it was done
-            if self.is_broken:
-                raise troubles.answer_lost() from fault
-            raise
 
     async def rollback(self) -> None:
         """Undo it; whatever fails makes the connection broken."""
         self._is_undone = False
-        try:
-            await self._command("ROLLBACK")
-        except Fault:
-            self.abandon()
-
-    async def savepoint(self, name: str) -> None:
-        """Begin a part of a transaction. Raises: Fault."""
-        await self._command(f"SAVEPOINT {_quoted(name)}")
-
-    async def release(self, name: str) -> None:
-        """That part is right. Raises: Fault."""
-        await self._command(f"RELEASE SAVEPOINT {_quoted(name)}")
-
-    async def rollback_to(self, name: str) -> None:
-        """Undo that part. Raises: Fault."""
-        await self._command(f"ROLLBACK TO SAVEPOINT {_quoted(name)}")
+        await super().rollback()
 
     # ---- what the pool asks -----------------------------------------------------------------
 
@@ -371,15 +339,12 @@ class MysqlConnection:
             wish = packets.QUERY + _encoded(statement.translated.text)
         else:
             wish = packets.execution(statement.number, values)
-        answer = await self._ask(wish, statement.most_rows)
-        if answer.has_more:
-            raise troubles.too_many_rows(self._driver.settings)
-        return answer
+        return await self._ask(wish, statement.most_rows)
 
     async def _prepare(self, sql: str) -> Statement:
         """Let the server prepare a text. Raises: Fault."""
         translated = translate(sql, "mysql")
-        most_rows = limit_of(sql, self._driver.settings)
+        most_rows = limit_of(sql, self._settings)
         wish = packets.PREPARE + _encoded(translated.text)
         while len(self._statements) >= MAX_STATEMENTS:
             self._forget(self._statements.pop(next(iter(self._statements))))
@@ -453,10 +418,7 @@ class MysqlConnection:
 
     async def _ask(self, payload: bytes, most_rows: float = inf) -> Answer:
         """Send a command, and wait for its answer; after an error, see whether a transaction has survived.
-
-        Raises:
-            Fault: ``db.unavailable``; the connection broke, or it took too long and was stopped.
-        """
+        Raises: Fault, as ``_exchange``."""
         was_open = self._status & packets.IN_TRANSACTION
         answer = Answer(self._has_eof, most_rows)
         await self._ask_for(answer, payload)
@@ -470,37 +432,19 @@ class MysqlConnection:
         return answer
 
     async def _ask_for(self, answer: AnyAnswer, payload: bytes) -> AnyAnswer:
-        """Send a command, and take its answer. Raises: Fault, as ``_ask``."""
-        if self.is_broken or self._is_busy:
-            raise troubles.lost()
+        """Send a command, and take its answer. Raises: Fault, as ``_exchange``."""
         if len(payload) >= self._most:
             raise troubles.too_large(self._most)
-        await checkpoint_if_cancelled()
-        data, self._farewells = self._farewells + packets.framed(payload), b""
-        wire, sent = self._wire, None
-        is_over = False
-        scope = trio.CancelScope(deadline=trio.current_time() + self._seconds)
-        self._is_busy = True
-        try:
-            with scope:
-                await wire.send(data)
-                sent = answer
-                await wire.receive(answer)
-            if scope.cancelled_caught or answer.has_more:
-                await self._stop(sent)
-            is_over = True
-        except trio.Cancelled:
-            await self._stop(sent)
-            is_over = True
-            raise
-        except _LOST:
-            raise troubles.lost() from None
-        finally:
-            self._is_busy = False
-            if not is_over:
-                self.abandon()
-        if scope.cancelled_caught:
-            raise troubles.too_slow(self._seconds)
+        sent: list[AnyAnswer] = []
+
+        async def talk() -> bool:
+            data, self._farewells = self._farewells + packets.framed(payload), b""
+            await self._wire.send(data)
+            sent.append(answer)
+            await self._wire.receive(answer)
+            return answer.has_more
+
+        await self._exchange(talk, lambda: self._stop(sent[0] if sent else None))
         return answer
 
     async def _is_quiet(self, payload: bytes) -> bool:
@@ -560,30 +504,18 @@ def fault_of(error: ServerError) -> Fault:
     return make(text, text, sqlstate=error.state, number=error.code)
 
 
-class MysqlDriver:
+class MysqlDriver(ServerDriver):
     """See ``resources.databases.driver.Driver``."""
 
     def __init__(self, settings: PoolSettings, keeper: Keeper | None = None) -> None:
         """Raises: Fault ``config`` when the url cannot be understood."""
-        self._settings = settings
+        super().__init__(settings, keeper)
         self._address = address = MysqlAddress(settings.url)
         self._tls = address.tls() if address.mode != "disabled" else None
-
-    def patient(self, seconds: float, keeper: Keeper) -> MysqlDriver:
-        """One like it, whose statements may take so long, and answer as much as there is."""
-        return MysqlDriver(replace(self._settings, query_seconds=seconds, max_rows=0), keeper)
-
-    @property
-    def settings(self) -> PoolSettings:
-        return self._settings
 
     async def connect(self) -> MysqlConnection:
         """A new connection. Raises: Fault ``db.unavailable``."""
         return await self._connect(None)
-
-    async def close(self) -> None:
-        """Nothing is held but the connections."""
-        await checkpoint()
 
     async def kill(self, number: int, peer: tuple[str, int] | None) -> None:
         """Stop the query that a connection to this server is busy with. Raises: Fault."""
@@ -697,10 +629,6 @@ def _reason(problem: BaseException) -> str:
     if isinstance(cause, UnicodeError):
         return "not a name"
     return getattr(cause, "strerror", None) or str(cause)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _encoded(text: str) -> bytes:

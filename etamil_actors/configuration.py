@@ -21,7 +21,6 @@ from etamil_actors.configuration_auth import expect_apart, read_auth
 from etamil_actors.configuration_resources import LEVEL, SECTIONS
 from etamil_actors.configuration_table import (
     HTTP,
-    LARGEST,
     LONGEST_NUMBER,
     PARTS,
     PER_REQUEST,
@@ -33,9 +32,21 @@ from etamil_actors.configuration_table import (
     Row,
     Said,
     count,
+    meaning,
     near,
+    refused_at,
     short,
 )
+from etamil_actors.configuration_words import (
+    HOLD_SECRETS,
+    MEANT,
+    all_there_is,
+    below,
+    homes_of,
+    no_database,
+    what_stands,
+)
+from etamil_actors.configuration_yaml import EXAMPLE, MERGE_TAG, compose, expect_no_tags, nodes
 from etamil_actors.edge.addresses import parse_address
 from etamil_actors.edge.settings import Cors, HttpSettings
 from etamil_actors.errors import Fault
@@ -85,6 +96,8 @@ class Setup(NamedTuple):
         return [one.path for one in self.services]
 
 
+_DATABASE_KEYS: Final = tuple(row.key for row in SECTIONS["database"].rows)
+
 DEEPEST: Final = 50
 """So deep settings of a service may nest."""
 
@@ -100,39 +113,11 @@ def read_setup(
 
     Raises: OSError when it cannot be read, ConfigError when it says something else than it may.
     """
-    root = _compose(path)
+    root = compose(path)
+    expect_no_tags(path, root)
     reader = Reader(path, os.environ if environment is None else environment, missing)
     reader.fill_in(root)
     return reader.setup(root)
-
-
-def _compose(path: str) -> yaml.MappingNode:
-    import yaml
-
-    with open(path, "rb") as file:
-        text = file.read(LARGEST + 1)
-    if len(text) > LARGEST:
-        raise ConfigError(
-            f"{path}:1", f"{LARGEST} பைட்டுகளுக்கு மேல் உள்ளது", f"it is larger than {LARGEST} bytes"
-        )
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or "it is not YAML"
-        lines = text.splitlines()
-        tamil = english = ""
-        if line <= len(lines) and b"${" in lines[line - 1]:
-            tamil, english = "; ‘${…}’ ஐ மேற்கோள் குறிகளுக்குள் எழுதவும்", "; write ‘${…}’ in quotes"
-        raise ConfigError(
-            f"{path}:{line}", f"YAML அல்ல: {problem}{tamil}", f"not YAML: {problem}{english}"
-        ) from None
-    if not isinstance(root, yaml.MappingNode):
-        raise ConfigError(
-            f"{path}:1", "அமைப்புகள் ‘பெயர்: மதிப்பு’ என இருக்க வேண்டும்", "settings are written ‘name: value’"
-        )
-    return root
 
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}|\$\{")
@@ -156,19 +141,11 @@ class Reader:
         """Put variables of the environment in place, in every value."""
         import yaml
 
-        # What has an alias is one node with many parents, itself perhaps among them.
-        seen: set[int] = set()
-        waiting: list[yaml.Node] = [root]
-        while waiting:
-            node = waiting.pop()
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
-            if isinstance(node, yaml.MappingNode):
-                waiting += [value for _, value in node.value]
-            elif isinstance(node, yaml.SequenceNode):
-                waiting += node.value
-            elif "${" in node.value:
+        every = list(nodes(root))
+        maps = (node for node in every if isinstance(node, yaml.MappingNode))
+        names = {id(name) for node in maps for name, _ in node.value}
+        for node in every:
+            if isinstance(node, yaml.ScalarNode) and "${" in node.value and id(node) not in names:
                 node.value = _VARIABLE.sub(partial(self._variable, node), node.value)
 
     def _variable(self, node: yaml.Node, found: re.Match[str]) -> str:
@@ -198,7 +175,11 @@ class Reader:
         """The whole."""
         said = dict(self.members(root, SETTINGS))
         if "services" not in said:
-            raise ConfigError(f"{self._path}:1", "‘services’ இல்லை", "‘services’ is missing")
+            raise ConfigError(
+                f"{self._path}:1",
+                f"‘services’ இல்லை; ஓட வேண்டிய நிரல்களை எழுதவும்: ‘{EXAMPLE}’",
+                f"‘services’ is missing; write which programs run: ‘{EXAMPLE}’",
+            )
         setup = Setup(
             name=os.path.basename(os.path.abspath(self._folder)),
             services=list(self._services(said["services"])),
@@ -224,42 +205,79 @@ class Reader:
         self, node: yaml.Node, known: Sequence[str], name: str = ""
     ) -> Iterator[tuple[str, yaml.Node]]:
         """Settings of a section by name, each known and none twice."""
-        for key, value in self.pairs(node, name):
+        for key, value in self.pairs(node, name, known[0]):
             if key.value not in known:
-                raise self._no_setting(key, known)
+                raise self._no_setting(key, known, name)
             yield str(key.value), value
 
-    def pairs(self, node: yaml.Node, name: str) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+    def pairs(
+        self, node: yaml.Node, name: str, example: str = ""
+    ) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         """What stands below a name, by names; none twice."""
         import yaml
 
         if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(
-                self.place(node),
-                f"‘{name}’: ‘பெயர்: மதிப்பு’ என எழுத வேண்டும்",
-                f"‘{name}’ is written ‘name: value’",
-            )
-        seen = set()
+            raise self._no_names(node, name, example)
+        first: dict[str, yaml.Node] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                place = self.place(key)
-                raise ConfigError(place, f"‘{name}’: பெயர் ஓர் உரை", f"‘{name}’: a name is a text")
-            if key.value in seen:
-                raise self._twice(key)
-            seen.add(key.value)
+                told = f"‘{name}’: " if name else ""
+                raise ConfigError(
+                    self.place(key),
+                    f"{told}பெயர் ஓர் உரையாக இருக்க வேண்டும், பட்டியலாக அல்ல",
+                    f"{told}a name is a text, and no list",
+                )
+            if key.tag == MERGE_TAG:
+                raise ConfigError(
+                    self.place(key),
+                    "‘<<’ இங்கே பொருளற்றது; அந்த அமைப்புகளையே எழுதவும்",
+                    "‘<<’ means nothing here; write the settings themselves",
+                )
+            if key.value in first:
+                raise self._twice(key, first[key.value])
+            first[key.value] = key
             yield key, value
 
-    def _no_setting(self, key: yaml.ScalarNode, known: Sequence[str]) -> ConfigError:
-        near_tamil, near_english = near(key.value, known)
+    def _no_names(self, node: yaml.Node, name: str, example: str) -> ConfigError:
+        """A section that is something else."""
+        tamil, english = what_stands(node, is_secret=name.startswith(HOLD_SECRETS))
+        shown = f"‘{name.rpartition('.')[2]}: {{ {example}: … }}’" if example else ""
         return ConfigError(
-            self.place(key),
-            f"‘{short(key.value)}’ என்ற அமைப்பு இல்லை{near_tamil}",
-            f"there is no setting ‘{short(key.value)}’{near_english}",
+            self.place(node),
+            f"‘{name}’: ‘பெயர்: மதிப்பு’ என எழுத வேண்டும்{tamil}" + (f"; எ.கா. {shown}" if shown else ""),
+            f"‘{name}’ is written ‘name: value’{english}" + (f"; for example {shown}" if shown else ""),
         )
 
-    def _twice(self, key: yaml.ScalarNode) -> ConfigError:
+    def _no_setting(
+        self, key: yaml.ScalarNode, known: Sequence[str], name: str = "", shown: Sequence[str] = ()
+    ) -> ConfigError:
+        """A name that nothing has: it is meant otherwise, or stands elsewhere, or here is what there is."""
+        word = str(key.value)
+        meant = MEANT.get(word, word)
+        homes = [home for home in homes_of(meant, SETTINGS) if home != name]
+        here_tamil = here_english = ""
+        if meant in known:
+            tamil, english = meaning(meant)
+        elif homes:  # a word of another place is no slip of the pen
+            here_tamil, here_english = " இங்கே", " here"
+            tamil, english = below(homes[:3], meant if meant != word else "")
+        else:
+            tamil, english = near(word, known)
+            if not tamil:
+                tamil, english = all_there_is(shown or known, name)
+        told = f"‘{name}’: " if name else ""
         return ConfigError(
-            self.place(key), f"‘{key.value}’ இருமுறை உள்ளது", f"‘{key.value}’ is given twice"
+            self.place(key),
+            f"{told}‘{short(word)}’ என்ற அமைப்பு{here_tamil} இல்லை{tamil}",
+            f"{told}there is no setting ‘{short(word)}’{here_english}{english}",
+        )
+
+    def _twice(self, key: yaml.ScalarNode, first: yaml.Node) -> ConfigError:
+        line = first.start_mark.line + 1
+        return ConfigError(
+            self.place(key),
+            f"‘{short(key.value)}’ இருமுறை உள்ளது; முதல் முறை வரி {line}",
+            f"‘{short(key.value)}’ is given twice; first in line {line}",
         )
 
     def said(self, node: yaml.Node, name: str) -> Said:
@@ -267,8 +285,9 @@ class Reader:
         import yaml
 
         if not isinstance(node, yaml.ScalarNode):
+            tamil, english = what_stands(node)
             raise ConfigError(
-                self.place(node), f"‘{name}’: ஒரு மதிப்பு மட்டும் தேவை", f"‘{name}’ is one value"
+                self.place(node), f"‘{name}’: ஒரு மதிப்பு மட்டும் தேவை{tamil}", f"‘{name}’ is one value{english}"
             )
         return Said(name, self.place(node), str(node.value).strip(), self._folder)
 
@@ -280,6 +299,12 @@ class Reader:
             return row.kind.read(self.said(node, name))
         if isinstance(node, yaml.SequenceNode):
             parts = [self.said(part, name) for part in node.value]
+        elif isinstance(node, yaml.MappingNode):
+            raise ConfigError(
+                self.place(node),
+                f"‘{name}’: ‘[…, …]’ என்ற பட்டியல் தேவை, ‘பெயர்: மதிப்பு’ அல்ல",
+                f"‘{name}’ is a list ‘[…, …]’, not ‘name: value’",
+            )
         else:
             whole = self.said(node, name)
             parts = [whole._replace(text=text.strip()) for text in whole.text.split(",") if text.strip()]
@@ -335,8 +360,11 @@ class Reader:
         """Settings of these values, of which none may be missing."""
         for one in fields(kind):
             if one.default is MISSING and one.name not in values:
+                needed = ", ".join(field.name for field in fields(kind) if field.default is MISSING)
                 raise ConfigError(
-                    self.place(node), f"‘{name}’: ‘{one.name}’ இல்லை", f"‘{name}’: ‘{one.name}’ is missing"
+                    self.place(node),
+                    f"‘{name}’: ‘{one.name}’ இல்லை; தேவையானவை: {needed}",
+                    f"‘{name}’: ‘{one.name}’ is missing; needed: {needed}",
                 )
         return kind(**values)
 
@@ -350,8 +378,8 @@ class Reader:
             if used.count(path) > 1:
                 raise ConfigError(
                     self.place(self._inside(node, "paths")),
-                    f"‘http.paths’: ‘{path}’ இருமுறை உள்ளது",
-                    f"‘http.paths’: ‘{path}’ is given twice",
+                    f"‘http.paths’: ‘{path}’ இருமுறை உள்ளது; ஒவ்வொன்றுக்கும் ஒரு பாதை தேவை",
+                    f"‘http.paths’: ‘{path}’ is given twice; each needs a path of its own",
                 )
 
     def _check_cors(self, node: yaml.Node, cors: Cors) -> None:
@@ -361,7 +389,7 @@ class Reader:
             CrossOrigin(cors)
         except Fault as wrong:
             place = self.place(self._inside(node, "cors"))
-            raise ConfigError(place, wrong.tamil, wrong.english) from None
+            raise refused_at(place, wrong) from None
 
     # ── resources ────────────────────────────────────────────────────────────────────────────────
 
@@ -397,30 +425,37 @@ class Reader:
         return self.made(section.kind, self.section(node, section.rows, name), node, name)
 
     def _databases(self, node: yaml.Node) -> Iterator[tuple[str, PoolSettings]]:
-        for name, inner in self.pairs(node, "database"):
-            found = self.section(inner, SECTIONS["database"].rows, f"database.{name.value}")
+        import yaml
+
+        for name, inner in self.pairs(node, "database", "default"):
+            whole = f"database.{name.value}"
+            if name.value in _DATABASE_KEYS and isinstance(inner, yaml.ScalarNode):
+                example = f"‘database: {{ default: {{ {name.value}: … }} }}’"
+                raise ConfigError(
+                    self.place(name),
+                    f"‘database’: முதலில் தரவுத்தளத்தின் பெயர் தேவை: {example}",
+                    f"‘database’: first comes the name of the database: {example}",
+                )
+            found = self.section(inner, SECTIONS["database"].rows, whole)
             place = self.place(self._inside(inner, "url"))
             kind, url = database_kind(found.get("url", ""))
             if kind is None:
-                raise ConfigError(
-                    place,
-                    f"‘database.{name.value}.url’: sqlite:, postgres://, mysql:// இவற்றில் ஒன்றுடன் தொடங்க வேண்டும்",
-                    f"‘database.{name.value}.url’ begins with sqlite:, postgres:// or mysql://",
-                )
+                raise ConfigError(place, *no_database(whole, is_missing="url" not in found))
             if kind != "sqlite" and not may_be_server(url):
                 raise ConfigError(
                     place,
-                    f"‘database.{name.value}.url’: முகவரியைப் புரிந்துகொள்ள முடியவில்லை; {UNCLEAR_URL[0]}",
-                    f"‘database.{name.value}.url’ cannot be understood; {UNCLEAR_URL[1]}",
+                    f"‘{whole}.url’: முகவரியைப் புரிந்துகொள்ள முடியவில்லை; {UNCLEAR_URL[0]}",
+                    f"‘{whole}.url’ cannot be understood; {UNCLEAR_URL[1]}",
                 )
             if kind == "sqlite" and url != ":memory:":
                 url = os.path.join(self._folder, url)
             settings = PoolSettings(**(found | {"kind": kind, "url": url, "name": name.value}))
             if settings.least > settings.most:
+                least, most = f"min_connections ({settings.least})", f"max_connections ({settings.most})"
                 raise ConfigError(
-                    place,
-                    f"‘database.{name.value}’: min_connections, max_connections-ஐ விடப் பெரியது",
-                    f"‘database.{name.value}’: min_connections is larger than max_connections",
+                    self.place(self._inside(inner, "min_connections")),
+                    f"‘{whole}’: {least} என்பது {most} என்பதை விடப் பெரியது",
+                    f"‘{whole}’: {least} is larger than {most}",
                 )
             yield str(name.value), settings
 
@@ -486,7 +521,11 @@ class Reader:
         import yaml
 
         if depth > DEEPEST:
-            raise ConfigError(self.place(node), f"‘{name}’: மிக ஆழம்", f"‘{name}’ is nested too deeply")
+            raise ConfigError(
+                self.place(node),
+                f"‘{name[:40]}…’: {DEEPEST} நிலைகளுக்கு மேல் பொதிந்துள்ளது",
+                f"‘{name[:40]}…’ is nested too deeply; {DEEPEST} levels at most",
+            )
         if isinstance(node, yaml.MappingNode):
             return {
                 str(key.value): self._free(value, f"{name}.{short(key.value)}", depth + 1)
@@ -502,34 +541,38 @@ class Reader:
         import yaml
 
         if not isinstance(node, yaml.ScalarNode) or not node.value:
-            raise ConfigError(self.place(node), f"‘{name}’ ஓர் உரையாக இருக்க வேண்டும்", f"‘{name}’ is a text")
+            tamil, english = what_stands(node)
+            raise ConfigError(
+                self.place(node), f"‘{name}’ ஓர் உரையாக இருக்க வேண்டும்{tamil}", f"‘{name}’ is a text{english}"
+            )
         return str(node.value)
 
     def _channels(self, node: yaml.Node) -> Iterator[tuple[str, dict[str, Any]]]:
         """What is said of channels: the same options as சேனல்_உருவாக்கு has, in both languages."""
-        import yaml
-
         from etamil_actors.actors.channels.book import settings_of
         from etamil_actors.language.check_options import option_spellings
         from etamil_actors.language.options import OPTIONS_OF, canonical_option
 
         takes = OPTIONS_OF["_channel"]
         for name, options in self.pairs(node, "channels"):
+            whole = f"channels.{name.value}"
             said: dict[str, Any] = {}
-            for key, value in self.pairs(options, name.value):
+            places: dict[str, yaml.Node] = {}
+            for key, value in self.pairs(options, whole, "capacity"):
                 place = self.place(key)
                 option = canonical_option(str(key.value), takes.names)
                 if option is None:
-                    raise self._no_setting(key, option_spellings(takes))
-                if not isinstance(value, yaml.ScalarNode):
-                    raise ConfigError(place, f"‘{key.value}’: ஒரு மதிப்பு தேவை", f"‘{key.value}’ is one value")
+                    raise self._no_setting(key, option_spellings(takes), whole, sorted(takes.names))
+                written = self.said(value, f"{whole}.{key.value}").text
                 if option in said:
-                    raise self._twice(key)
-                said[option] = _channel_value(option, value.value)
+                    raise self._twice(key, places[option])
+                places[option] = key
+                said[option] = _channel_value(option, written)
                 try:
-                    settings_of({option: said[option]}, word=f"channels.{name.value}")
+                    settings_of({option: said[option]}, word=whole)
                 except Fault as wrong:
-                    raise ConfigError(place, wrong.tamil, wrong.english) from None
+                    told = "" if written and written in wrong.english else f": ‘{short(written)}’"
+                    raise ConfigError(place, wrong.tamil + told, wrong.english + told) from None
             yield str(name.value), said
 
 

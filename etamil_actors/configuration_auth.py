@@ -26,7 +26,9 @@ from etamil_actors.configuration_table import (
     entry_of,
     one_of,
     read_key_set,
+    read_path,
     read_text_file,
+    refused_at,
     several,
 )
 from etamil_actors.errors import Fault
@@ -43,16 +45,19 @@ def _read_url(said: Said) -> str:
     try:
         expect_safe_url(said.text, said.name)
     except Fault as wrong:
-        raise ConfigError(said.place, wrong.tamil, wrong.english) from None
+        raise said.refused(wrong) from None
     return said.text
+
+
+MAKE_HASH: Final = 'printf %s "$KEY" | sha256sum'
 
 
 def _read_digest(said: Said) -> str:
     # What is written here by mistake may be a key itself, so it is not repeated.
     if len(said.text) != 64 or not set(said.text.lower()) <= set("0123456789abcdef"):
         raise said.wrong(
-            'சாவியின் SHA-256, 64 பதின்அறும இலக்கங்கள் தேவை; ஆக்க: printf %s "$KEY" | sha256sum',
-            'the SHA-256 of a key is needed, 64 hexadecimal digits; to make it: printf %s "$KEY" | sha256sum',
+            f"சாவியின் SHA-256, 64 பதின்அறும இலக்கங்கள் தேவை; ஆக்க: {MAKE_HASH}",
+            f"the SHA-256 of a key is needed, 64 hexadecimal digits; to make it: {MAKE_HASH}",
         )
     return said.text.lower()
 
@@ -67,11 +72,9 @@ def _read_base(said: Said) -> str:
 
 def _read_here(said: Said) -> str:
     """A path of this service, and one only. Raises: ConfigError."""
-    path: str = PATH.read(said)
-    if not path:
-        raise said.wrong("ஒரு பாதை தேவை", "a path is needed")
+    path = read_path(said)
     if path.startswith("//") or any(part.startswith((":", "*")) for part in path.split("/")):
-        raise said.wrong(
+        raise said.other(
             "‘//’, ‘:பெயர்’, ‘*’ இல்லாத ஒரே பாதை தேவை", "one path is needed, without ‘//’, ‘:name’ and ‘*’"
         )
     return path
@@ -80,7 +83,7 @@ def _read_here(said: Said) -> str:
 def _read_lifetime(said: Said) -> int:
     seconds: int = WHOLE_SECONDS.read(said)
     if not seconds:
-        raise said.wrong("குறைந்தது ஒரு நொடி தேவை", "at least a second is needed")
+        raise said.other("குறைந்தது ஒரு நொடி தேவை", "at least a second is needed")
     return seconds
 
 
@@ -237,7 +240,14 @@ def _jwt(reader: Reader, node: yaml.Node) -> JwtSettings:
 def _keys(reader: Reader, node: yaml.Node) -> Mapping[str, ApiKey]:
     keys: dict[str, ApiKey] = {}
     for name, inner in reader.pairs(node, "auth.keys"):
-        keys[name.value] = ApiKey(**reader.section(inner, KEY, f"auth.keys.{name.value}"))
+        found = reader.section(inner, KEY, f"auth.keys.{name.value}")
+        if not found.get("hashes"):
+            raise ConfigError(
+                reader.place(inner),
+                f"‘auth.keys.{name.value}’: ‘hash’ இல்லை; ஆக்க: {MAKE_HASH}",
+                f"‘auth.keys.{name.value}’: ‘hash’ is missing; to make it: {MAKE_HASH}",
+            )
+        keys[name.value] = ApiKey(**found)
         _expect_sound(reader, inner, AuthSettings(keys=keys))
     return keys
 
@@ -252,7 +262,7 @@ def _expect_sound(reader: Reader, node: yaml.Node, settings: AuthSettings) -> No
     try:
         Authority(settings)
     except Fault as wrong:
-        raise ConfigError(reader.place(node), wrong.tamil, wrong.english) from None
+        raise refused_at(reader.place(node), wrong) from None
 
 
 def _expect_paths_apart(reader: Reader, node: yaml.Node, paths: tuple[str, ...]) -> None:
@@ -260,8 +270,8 @@ def _expect_paths_apart(reader: Reader, node: yaml.Node, paths: tuple[str, ...])
         if paths.count(path) > 1:
             raise ConfigError(
                 reader.place(node),
-                f"‘auth.oidc’: ‘{path}’ இருமுறை உள்ளது",
-                f"‘auth.oidc’: ‘{path}’ is given twice",
+                f"‘auth.oidc’: ‘{path}’ இருமுறை உள்ளது; login, callback, logout மூன்றும் வெவ்வேறு பாதைகள்",
+                f"‘auth.oidc’: ‘{path}’ is given twice; login, callback and logout are three paths",
             )
 
 
@@ -273,6 +283,6 @@ def expect_apart(reader: Reader, node: yaml.Node, auth: AuthSettings, http: Http
         if others:
             raise ConfigError(
                 reader.place(node),
-                f"‘auth.oidc’: ‘{others[0]}’ ‘http.paths’ இலும் உள்ளது",
-                f"‘auth.oidc’: ‘{others[0]}’ is among ‘http.paths’ too",
+                f"‘auth.oidc’: ‘{others[0]}’ ‘http.paths’ இலும் உள்ளது; ஒன்றுக்கு வேறு பாதை தேவை",
+                f"‘auth.oidc’: ‘{others[0]}’ is among ‘http.paths’ too; one of them needs another path",
             )

@@ -20,9 +20,9 @@ from etamil_actors.configuration_table import (
     one_of,
     seconds,
     several,
-    short,
     size,
 )
+from etamil_actors.errors import Fault
 from etamil_actors.observe.settings import LogSettings, ObserverSettings
 from etamil_actors.ports.databases import PoolSettings
 from etamil_actors.ports.telemetry import TracingSettings
@@ -70,9 +70,9 @@ def _place(said: Said) -> str:
     try:
         place_of(said.text)
     except ValueError:
-        raise said.wrong(
-            f"இடத்தின் பெயர் அல்லது முகவரிகள் தேவை (api.example, *.example, 10.0.0.0/8), ‘{short(said.text)}’ அல்ல",
-            f"a host or a network (api.example, *.example, 10.0.0.0/8), not ‘{short(said.text)}’",
+        raise said.other(
+            "இடத்தின் பெயர் அல்லது முகவரிகள் தேவை (api.example, *.example, 10.0.0.0/8)",
+            "a host or a network (api.example, *.example, 10.0.0.0/8)",
         ) from None
     return said.text
 
@@ -114,22 +114,45 @@ LEVELS: Final = Entry(
 )  # fmt: skip
 
 
-def _share(said: Any) -> float:
+def _share(said: Said) -> float:
     try:
         share = float(said.text)
     except ValueError:
         share = -1.0
     if not 0.0 <= share <= 1.0:
-        raise said.wrong("0 முதல் 1 வரை ஓர் எண் தேவை", "a number from 0 to 1 is needed")
+        raise said.other("0 முதல் 1 வரை ஓர் எண் தேவை, பாதிக்கு 0.5", "a number from 0 to 1, 0.5 for half of them")
     return share
 
 
+def _endpoint(said: Said) -> str:
+    from etamil_actors.resources.telemetry.otlp import endpoint_of
+
+    try:
+        endpoint_of(said.text)
+    except Fault as wrong:
+        raise said.refused(wrong) from None
+    return said.text
+
+
+def _header(said: Said) -> str:
+    from etamil_actors.resources.telemetry.otlp import headers_of
+
+    try:
+        headers_of([said.text])
+    except Fault as wrong:
+        raise said.refused(wrong) from None
+    return said.text
+
+
+ENDPOINT: Final = TEXT._replace(tamil="முகவரி", english="URL", read=_endpoint)
+HEADERS: Final = several(TEXT._replace(read=_header), "தலைப்புகள்", "headers")._replace(show=lambda value: "")
+
 TRACING: Final = (
-    Row("endpoint", "endpoint", TEXT, "OTLP சேகரிப்பான் (HTTP): `http://127.0.0.1:4318`",
+    Row("endpoint", "endpoint", ENDPOINT, "OTLP சேகரிப்பான் (HTTP): `http://127.0.0.1:4318`",
         "the OTLP collector (HTTP): `http://127.0.0.1:4318`"),
     Row("sample", "sample", TEXT._replace(tamil="0 … 1", english="0 … 1", read=_share, type="float"),
         "புதிய தடங்களில் எத்தனை பங்கு", "the share of new traces that is kept"),
-    Row("headers", "headers", NAMES._replace(show=lambda value: ""), "உடன் அனுப்ப: `பெயர்=மதிப்பு`",
+    Row("headers", "headers", HEADERS, "உடன் அனுப்ப: `பெயர்=மதிப்பு`",
         "sent along: `name=value`"),
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from etamil_actors.edge.addresses import AddressError, parse_address
 from etamil_actors.edge.sessions import LEAST_SECRET
 from etamil_actors.edge.settings import Cors, HttpSettings, SessionSettings, Tls
+from etamil_actors.errors import Fault
 
 LONGEST_NUMBER: Final = 100
 """So many digits a number of the configuration may have."""
@@ -37,6 +38,31 @@ class ConfigError(Exception):
         self.tamil = tamil
         self.english = english
 
+    def add(self, tamil: str, english: str) -> ConfigError:
+        """The same with more words at its end."""
+        return ConfigError(self.place, self.tamil + tamil, self.english + english)
+
+
+def words_of_fault(fault: Fault) -> tuple[str, str]:
+    """An error of a setting in both languages, without the word ‘configuration’ before it."""
+    told = fault.details
+    if fault.code == "config":
+        return str(told["problem_ta"]), str(told["problem_en"])
+    return fault.tamil, fault.english
+
+
+_NAME = re.compile(r"([a-z_]+(?:\.[^\s:]+)+): ")
+
+
+def _without_name(words: str) -> str:
+    return _NAME.sub("", words, count=1)
+
+
+def refused_at(place: str, fault: Fault) -> ConfigError:
+    """The same for several settings together, with their name as all others have it."""
+    tamil, english = (_NAME.sub(r"‘\1’: ", words, count=1) for words in words_of_fault(fault))
+    return ConfigError(place, tamil, english)
+
 
 # ---- one value ------------------------------------------------------------------------
 
@@ -52,6 +78,17 @@ class Said(NamedTuple):
 
     def wrong(self, tamil: str, english: str) -> ConfigError:
         return ConfigError(self.place, f"‘{self.name}’: {tamil}", f"‘{self.name}’: {english}")
+
+    def other(self, tamil: str, english: str) -> ConfigError:
+        """Something else is wanted than what is written, which is quoted."""
+        if not self.text:
+            return self.wrong(f"{tamil}; இங்கே எதுவும் எழுதப்படவில்லை", f"{english}; nothing is written here")
+        return self.wrong(f"{tamil}, ‘{short(self.text)}’ அல்ல", f"{english}, not ‘{short(self.text)}’")
+
+    def refused(self, fault: Fault) -> ConfigError:
+        """What somebody else found wrong with it."""
+        tamil, english = words_of_fault(fault)
+        return self.wrong(_without_name(tamil), _without_name(english))
 
 
 class Kind(NamedTuple):
@@ -74,10 +111,7 @@ def count(least: int = 1, most: int = 10**9) -> Kind:
     def read(said: Said) -> int:
         digits = said.text.replace("_", "")
         if not (digits.isascii() and digits.isdigit()) or len(digits) > LONGEST_NUMBER:
-            raise said.wrong(
-                f"{least} முதல் ஒரு முழு எண் தேவை, ‘{short(said.text)}’ அல்ல",
-                f"a whole number from {least}, not ‘{short(said.text)}’",
-            )
+            raise said.other(f"{least} முதல் ஒரு முழு எண் தேவை", f"a whole number from {least}")
         return int(_within(said, Decimal(digits), least, most))
 
     return Kind("முழு எண்", "whole number", read, "int")
@@ -97,14 +131,14 @@ def size(least: int = 0, most: int = 1 << 40) -> Kind:
         found = _SIZE.fullmatch(said.text)
         factor = _BYTES.get(found[2].lower()) if found is not None else None
         if found is None or factor is None:
-            raise said.wrong(
-                f"பைட்டுகளின் எண்ணிக்கை, அல்லது 64KiB, 1MiB, 500kB போன்ற அளவு தேவை, ‘{short(said.text)}’ அல்ல",
-                f"a number of bytes, or a size such as 64KiB, 1MiB or 500kB, not ‘{short(said.text)}’",
+            raise said.other(
+                "பைட்டுகளின் எண்ணிக்கை, அல்லது 64KiB, 1MiB, 500kB போன்ற அளவு தேவை",
+                "a number of bytes, or a size such as 64KiB, 1MiB or 500kB",
             )
         number = Decimal(found[1]) * factor
         if number != int(number):
-            raise said.wrong("பைட்டின் பகுதி இல்லை", "there are no parts of a byte")
-        return int(_within(said, number, least, most))
+            raise said.other("முழு பைட்டுகள் மட்டும்", "whole bytes only")
+        return int(_within(said, number, least, most, _shown_size))
 
     return Kind("அளவு", "size", read, "int", _shown_size)
 
@@ -128,9 +162,9 @@ def _duration(said: Said) -> Decimal:
     found = _DURATION.fullmatch(said.text)
     factor = _SECONDS.get(found[2]) if found is not None else None
     if found is None or factor is None:
-        raise said.wrong(
-            f"நொடிகளின் எண்ணிக்கை, அல்லது 250ms, 30s, 5m, 2h, 14d போன்ற காலம் தேவை, ‘{short(said.text)}’ அல்ல",
-            f"a number of seconds, or a time such as 250ms, 30s, 5m, 2h or 14d, not ‘{short(said.text)}’",
+        raise said.other(
+            "நொடிகளின் எண்ணிக்கை, அல்லது 250ms, 30s, 5m, 2h, 14d போன்ற காலம் தேவை",
+            "a number of seconds, or a time such as 250ms, 30s, 5m, 2h or 14d",
         )
     return Decimal(found[1]) * factor
 
@@ -141,8 +175,11 @@ def seconds(*, may_be_zero: bool = False) -> Kind:
     def read(said: Said) -> float:
         number = _duration(said)
         if not number and not may_be_zero:
-            raise said.wrong("0 ஆக இருக்க முடியாது", "it cannot be 0")
-        return float(_within(said, number, 0, _LONGEST_DURATION))
+            raise said.wrong(
+                "0 ஆக இருக்க முடியாது; மிகக் குறுகிய காலத்தை 1ms என எழுதலாம்",
+                "it cannot be 0; a very short time is 1ms",
+            )
+        return float(_within(said, number, 0, _LONGEST_DURATION, _shown_seconds))
 
     return Kind("காலம்", "time", read, "float", _shown_seconds)
 
@@ -150,8 +187,8 @@ def seconds(*, may_be_zero: bool = False) -> Kind:
 def _read_whole_seconds(said: Said) -> int:
     number = _duration(said)
     if number != int(number):
-        raise said.wrong("முழு நொடிகள் மட்டும்", "whole seconds only")
-    return int(_within(said, number, 0, _LONGEST_DURATION))
+        raise said.other("முழு நொடிகள் மட்டும்", "whole seconds only")
+    return int(_within(said, number, 0, _LONGEST_DURATION, _shown_seconds))
 
 
 def _shown_seconds(value: float) -> str:
@@ -162,11 +199,13 @@ def _shown_seconds(value: float) -> str:
     return f"{value:g}s"
 
 
-def _within(said: Said, number: Decimal, least: int, most: int) -> Decimal:
+def _within(
+    said: Said, number: Decimal, least: int, most: int, show: Callable[[int], str] = str
+) -> Decimal:
     if number < least:
-        raise said.wrong(f"{least} அல்லது அதற்கு மேல் வேண்டும்", f"it is at least {least}")
+        raise said.other(f"குறைந்தது {show(least)} தேவை", f"it is at least {show(least)}")
     if number > most:
-        raise said.wrong(f"{most}-க்கு மேல் போகாது", f"it is at most {most}")
+        raise said.other(f"அதிகபட்சம் {show(most)}", f"it is at most {show(most)}")
     return number
 
 
@@ -177,9 +216,7 @@ _NO: Final = frozenset({"false", "no", "off", "பொய்", "இல்லை"}
 def _read_flag(said: Said) -> bool:
     word = said.text.lower()
     if word not in _YES | _NO:
-        raise said.wrong(
-            f"true அல்லது false தேவை, ‘{short(said.text)}’ அல்ல", f"true or false, not ‘{short(said.text)}’"
-        )
+        raise said.other("true அல்லது false தேவை", "true or false")
     return word in _YES
 
 
@@ -188,11 +225,8 @@ def one_of(*words: str) -> Kind:
 
     def read(said: Said) -> str:
         if said.text not in words:
-            near_tamil, near_english = near(said.text, words)
-            raise said.wrong(
-                f"{', '.join(words)} இவற்றுள் ஒன்று தேவை, ‘{short(said.text)}’ அல்ல{near_tamil}",
-                f"one of {', '.join(words)}, not ‘{short(said.text)}’{near_english}",
-            )
+            wanted = ", ".join(words)
+            raise said.other(f"{wanted} இவற்றுள் ஒன்று தேவை", f"one of {wanted}").add(*near(said.text, words))
         return said.text
 
     shown = " · ".join(words)
@@ -210,24 +244,32 @@ def _shown_list(values: Iterable[str]) -> str:
 
 def _read_text(said: Said) -> str:
     if not said.text:
-        raise said.wrong("ஓர் உரை தேவை", "a text is needed")
+        raise said.other("ஓர் உரை தேவை", "a text is needed")
     return said.text
 
 
 def _read_path(said: Said) -> str:
-    from etamil_actors.edge.paths import PathError, decoded
-
     if not said.text or said.text.lower() in _NO:
         return ""
-    if not said.text.startswith("/") or re.search(r"[\s?#%]", said.text):
+    return read_path(said, "பாதை, அல்லது off", ", or off")
+
+
+def read_path(said: Said, tamil: str = "பாதை", english: str = "") -> str:
+    """The path of a request. Raises: ConfigError."""
+    from etamil_actors.edge.paths import PathError, decoded
+
+    if not said.text.startswith("/"):
+        raise said.other(f"‘/’ உடன் தொடங்கும் {tamil} தேவை", f"a path that starts with ‘/’{english}")
+    if re.search(r"[\s?#%]", said.text):
         raise said.wrong(
-            f"‘/’ உடன் தொடங்கும் பாதை, அல்லது off தேவை, ‘{short(said.text)}’ அல்ல",
-            f"a path that starts with ‘/’, or off, not ‘{short(said.text)}’",
+            f"பாதையில் வெற்றிடமோ ? # % குறிகளோ வரக்கூடாது: ‘{short(said.text)}’",
+            f"there are no spaces and no ? # % in a path: ‘{short(said.text)}’",
         )
     try:
-        return decoded(said.text.encode())
+        return decoded(said.text.encode("utf-8", "surrogateescape"))
     except PathError as wrong:
-        raise said.wrong(wrong.flaw.tamil, wrong.flaw.english) from None
+        shown = f": ‘{short(said.text)}’"
+        raise said.wrong(wrong.flaw.tamil + shown, wrong.flaw.english + shown) from None
 
 
 _NO_PREFIX: Final = ":*?#%"
@@ -250,15 +292,22 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 def _read_token(said: Said) -> str:
     if _TOKEN.fullmatch(said.text) is None:
-        raise said.wrong(
-            f"ஆங்கில எழுத்து, எண், ‘-’, ‘_’ மட்டும்; ‘{short(said.text)}’ அல்ல",
-            f"English letters, digits, ‘-’ and ‘_’ only, not ‘{short(said.text)}’",
+        raise said.other(
+            "ஆங்கில எழுத்து, எண், ‘-’, ‘_’ மட்டும் உள்ள பெயர் தேவை",
+            "a name of English letters, digits, ‘-’ and ‘_’ only",
         )
     return said.text
 
 
+def _path_of(said: Said) -> str:
+    """Where a file is. Raises: ConfigError."""
+    if "\0" in said.text:
+        raise said.wrong("கோப்பின் பெயரில் U+0000 வரக்கூடாது", "the name of a file cannot have U+0000 in it")
+    return os.path.join(said.folder, _read_text(said))
+
+
 def _read_file(said: Said) -> str:
-    path = os.path.join(said.folder, _read_text(said))
+    path = _path_of(said)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise said.wrong(f"‘{path}’ ஒரு கோப்பு அல்ல", f"‘{path}’ is no file")
@@ -285,8 +334,7 @@ def _read_secret(said: Said) -> str:
 
 
 def _read_secret_file(said: Said) -> str:
-    path = os.path.join(said.folder, _read_text(said))
-    text = _content(said, path)
+    text = _content(said, _path_of(said))
     return _read_secret(said._replace(text=text.rstrip("\r\n")))
 
 
@@ -309,14 +357,14 @@ def _content(said: Said, path: str) -> str:
 
 def read_text_file(said: Said) -> str:
     """What a file holds, without the end of its last line. Raises: ConfigError."""
-    return _content(said, os.path.join(said.folder, _read_text(said))).rstrip("\r\n")
+    return _content(said, _path_of(said)).rstrip("\r\n")
 
 
 def read_key_set(said: Said) -> Any:
     """The JWKS that a file holds. Raises: ConfigError."""
     from etamil_actors.edge.exact_json import NotExactError, decode
 
-    path = os.path.join(said.folder, _read_text(said))
+    path = _path_of(said)
     try:
         found = decode(_content(said, path).encode())
     except NotExactError:
@@ -338,23 +386,21 @@ def _read_address(said: Said) -> str:
 
 def _read_network(said: Said) -> str:
     from etamil_actors.edge.client_address import TrustedProxies
-    from etamil_actors.errors import Fault
 
     try:
         TrustedProxies([said.text])
     except Fault as wrong:
-        raise ConfigError(said.place, wrong.tamil, wrong.english) from None
+        raise said.refused(wrong) from None
     return said.text
 
 
 def _read_origin(said: Said) -> str:
     from etamil_actors.edge.cors import CrossOrigin
-    from etamil_actors.errors import Fault
 
     try:
         CrossOrigin(Cors(origins=(said.text,)))
     except Fault as wrong:
-        raise ConfigError(said.place, wrong.tamil, wrong.english) from None
+        raise said.refused(wrong) from None
     return said.text
 
 
@@ -384,9 +430,12 @@ def near(word: str, known: Sequence[str]) -> tuple[str, str]:
     from etamil_actors.language.nearby import nearest
 
     word_meant = nearest(word, known)
-    if word_meant is None:
-        return "", ""
-    return f"; ‘{word_meant}’ என்று எழுத எண்ணினீர்களா?", f"; did you mean ‘{word_meant}’?"
+    return meaning(word_meant) if word_meant is not None else ("", "")
+
+
+def meaning(word: str) -> tuple[str, str]:
+    """The question whether this word is meant."""
+    return f"; ‘{word}’ என்று எழுத எண்ணினீர்களா?", f"; did you mean ‘{word}’?"
 
 
 # ---- the table ------------------------------------------------------------------------

@@ -430,7 +430,7 @@ def test_a_prelude_that_fails_ends_the_start(command: Command, tmp_path: Path) -
     ("text", "message"),
     [
         (None, "cannot read ‘config.yaml’"),
-        ("services: [a.qmz\n", "config.yaml:2"),
+        ("services: [a.qmz\n", "config.yaml:1: not YAML"),
         ("just text\n", "config.yaml:1"),
         ("", "config.yaml:1"),
         ("name: x\n", "‘services’ is missing"),
@@ -438,7 +438,7 @@ def test_a_prelude_that_fails_ends_the_start(command: Command, tmp_path: Path) -
         ("servces: [a.qmz]\n", "config.yaml:1: there is no setting ‘servces’; did you mean ‘services’?"),
         ("name: x\nservices: 5\n", "config.yaml:2: ‘services’ is a list of programs"),
         ("name: [x]\nservices: [a.qmz]\n", "config.yaml:1: ‘name’ is a text"),
-        ("services:\n  - a.qmz\n  - file: b.qmz\n", "config.yaml:3: there is no setting ‘file’"),
+        ("services:\n  - a.qmz\n  - file: b.qmz\n", "config.yaml:3: ‘services’: there is no setting ‘file’"),
         ("services: [a.qmz]\nservices: [a.qmz]\n", "config.yaml:2: ‘services’ is given twice"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What config.yaml says, and what is said to whoever writes it wrongly."""
+"""What config.yaml says. What is said to whoever writes it wrongly: ``test_wrong_configurations.py``."""
 
 from __future__ import annotations
 
@@ -51,37 +51,6 @@ channels:
         "வேலை": {"capacity": "5", "overflow": "reject", "ttl": "2.5"},
         "orders": {"capacity": "200", "transport": "journal", "kind": "queue", "attempts": "4"},
     }
-
-
-WRONG = {
-    "capacty: 3": ("there is no setting ‘capacty’; did you mean ‘capacity’?", 3),
-    "capacity: -2": ("it must be a whole number from 1, not -2", 3),
-    "capacity: அதிகம்": ("wants a number, not a string", 3),
-    "kind: qeue": ("it must be one of queue, broadcast, not qeue", 3),
-    "capacity: [1]": ("‘capacity’ is one value", 3),
-    "capacity: 1, capacity: 2": ("‘capacity’ is given twice", 3),
-    "capacity: 1, கொள்ளளவு: 2": ("‘கொள்ளளவு’ is given twice", 3),
-    "capacity: NaN": ("wants a number, not a string", 3),
-    "capacity: sNaN": ("wants a number, not a string", 3),
-    "capacity: 1e999999999": ("wants a number, not a string", 3),
-    "? [a] : 3": ("‘c’: a name is a text", 3),
-}
-
-
-@pytest.mark.parametrize(("options", "wrong"), WRONG.items(), ids=WRONG)
-def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, options: str, wrong: tuple[str, int]) -> None:
-    path = config(tmp_path, f"services: [a.qmz]\nchannels:\n  c: {{ {options} }}\n")
-    with pytest.raises(ConfigError) as caught:
-        read_setup(path)
-    text, line = wrong
-    assert text in str(caught.value)
-    assert caught.value.place == f"{path}:{line}"
-
-
-@pytest.mark.parametrize("channels", ["channels: 5", "channels: [a]", "channels: { c: 5 }"])
-def test_channels_are_names_with_options(tmp_path: Path, channels: str) -> None:
-    with pytest.raises(ConfigError, match="is written ‘name: value’"):
-        read_setup(config(tmp_path, f"services: [a.qmz]\n{channels}\n"))
 
 
 def test_the_configuration_wins_over_the_program() -> None:
@@ -215,113 +184,6 @@ def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
     assert read(tmp_path, "http: { cors: { max_age: 1 } }").http.cors.methods == HttpSettings().cors.methods
 
 
-WRONG_HTTP = {
-    "http: { bodi: 1 }": ("there is no setting ‘bodi’; did you mean ‘body’?", 2),
-    "http:\n  forms:\n    feilds: 1": ("there is no setting ‘feilds’; did you mean ‘fields’?", 4),
-    "htp: {}": ("there is no setting ‘htp’; did you mean ‘http’?", 2),
-    "http: 5": ("‘http’ is written ‘name: value’", 2),
-    "http:": ("‘http’ is written ‘name: value’", 2),
-    "http: { body: 1 }\nhttp: { body: 2 }": ("‘http’ is given twice", 3),
-    "http:\n  body: 1\n  body: 2": ("‘body’ is given twice", 4),
-    "http: { body: -1 }": ("‘http.body’: a number of bytes, or a size such as 64KiB, 1MiB or 500kB, not ‘-1’", 2),
-    "http: { body: 1M }": ("a size such as", 2),
-    "http: { body: ௧ }": ("a size such as", 2),
-    "http: { body: [1] }": ("‘http.body’ is one value", 2),
-    "http: { body: 0.3 }": ("there are no parts of a byte", 2),
-    "http: { body: 99999GiB }": ("it is at most", 2),
-    "http: { headers: 3 }": ("it is at least 256", 2),
-    "http: { body_rate: 0 }": ("it is at least 1", 2),
-    "http: { handler_time: 0 }": ("it cannot be 0", 2),
-    "http: { handler_time: -5s }": ("a time such as", 2),
-    "http: { handler_time: 5 min }": ("a time such as", 2),
-    "http: { handler_time: .inf }": ("a time such as", 2),
-    "http: { handler_time: 99999d }": ("it is at most", 2),
-    "http: { connections: 0 }": ("‘http.connections’: it is at least 1", 2),
-    "http: { connections: 1.5 }": ("a whole number from 1, not ‘1.5’", 2),
-    "http: { connections: 1e3 }": ("a whole number from 1", 2),
-    "http: { connections: many }": ("a whole number from 1, not ‘many’", 2),
-    "http: { debug: maybe }": ("true or false, not ‘maybe’", 2),
-    "http: { debug: }": ("true or false, not ‘’", 2),
-    "http: { http2: tls-onyl }": ("one of tls-only, cleartext, off, not ‘tls-onyl’; did you mean ‘tls-only’?", 2),
-    "http: { bind: 'localhost' }": ("‘http.bind’: localhost: the port is missing", 2),
-    "http:\n  bind:\n    - 127.0.0.1:80\n    - 127.0.0.1:99999": ("a port is a number from 0 to 65535", 5),
-    "http: { bind: ['8080', '127.0.0.1:8080'] }": ("‘127.0.0.1:8080’ is given twice", 2),
-    "http: { bind: { a: b } }": ("‘http.bind’ is one value", 2),
-    "http: { trusted_proxies: [10.0.0.0/40] }": ("‘10.0.0.0/40’ is no address and no network", 2),
-    "http: { cors: { origins: [kadai.example] } }": ("‘kadai.example’ is no origin", 2),
-    "http:\n  cors: { origins: '*', credentials: true }": ("does not go with", 3),
-    "http: { cors: { methods: ['G T'] } }": ("English letters, digits", 2),
-    "http: { cors: { max_age: 1.5s } }": ("whole seconds only", 2),
-    "http: { tls: { certificate: none.pem, key: none.pem } }": ("none.pem", 2),
-    "http: { tls: { certificate: config.yaml } }": ("‘http.tls’: ‘key’ is missing", 2),
-    "http: { tls: { certificate: ., key: config.yaml } }": ("is no file", 2),
-    "http: { session: { secret: short } }": ("the secret is shorter than 16 bytes", 2),
-    "http: { session: { secret_file: none } }": ("none", 2),
-    "http: { session: { secret: 0123456789abcdef, secret_file: config.yaml } }": ("not both", 2),
-    "http: { session: { cookie: 'a b' } }": ("English letters, digits", 2),
-    "http: { paths: { health: health } }": ("a path that starts with ‘/’, or off", 2),
-    "http: { paths: { health: /a/../b } }": ("‘.’ or ‘..’ segment", 2),
-    "http: { paths: { health: '/a?b' } }": ("a path that starts with ‘/’, or off", 2),
-    "http: { paths: { health: /metrics } }": ("‘/metrics’ is given twice", 2),
-    "processes: 0": ("‘processes’: it is at least 1", 2),
-    "processes: 9999": ("‘processes’: it is at most 256", 2),
-    "http: { bind: 'unix:/run/a.sock' }\nprocesses: 2": ("only one process can listen at ‘unix:/run/a.sock’", 3),
-    "auth: { jwt: {} }": ("secret, secret_file, jwks_file or jwks_url is needed", 2),
-    "auth: { jwt: { secret: 0123456789abcdef, algorithms: [none] } }": ("‘auth.jwt.algorithms’: one of HS256", 2),
-    "auth: { jwt: { secret: 0123456789abcdef, algorithms: [ES256] } }": ("does not go with these keys", 2),
-    "auth: { jwt: { jwks_file: config.yaml } }": ("is no JWKS document", 2),
-    "auth: { jwt: { jwks_file: config.yaml, jwks_url: 'https://id.example/keys' } }": ("is no JWKS document", 2),
-    "auth:\n  jwt: { jwks_url: 'http://id.example/keys' }": ("‘https://…’ is needed", 3),
-    "auth: { jwt: { jwks_url: id.example } }": ("‘https://…’ is needed", 2),
-    "auth: { jwt: { jwks_url: 'https://u:p@id.example' } }": ("‘https://…’ is needed", 2),
-    "auth: { jwt: { secret: '-----BEGIN PUBLIC KEY-----' } }": ("a key file (PEM) and no secret", 2),
-    "auth: { jvt: {} }": ("did you mean ‘jwt’?", 2),
-    "auth: 5": ("‘auth’ is written ‘name: value’", 2),
-    "auth:\n  keys:\n    a: {}": ("‘hash’ is missing", 4),
-    "auth:\n  keys:\n    a:\n      hash: my key itself": ("64 hexadecimal digits", 5),
-    f"auth:\n  keys:\n    a: {{ hash: '{1:064}' }}\n    b: {{ hash: '{1:064}' }}": ("‘a’ and ‘b’ have the same key", 5),
-    "auth: { keys: { a: { hsh: x } } }": ("did you mean ‘hash’?", 2),
-    "auth: { keys: [a] }": ("‘auth.keys’ is written ‘name: value’", 2),
-    "auth: { oidc: { client_id: a } }": ("‘issuer’ is missing", 2),
-    "auth: { oidc: { issuer: 'https://id.example' } }": ("‘client_id’ is missing", 2),
-    "auth:\n  oidc:\n    issuer: http://id.example\n    client_id: a": ("‘https://…’ is needed", 4),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: login } }": ("a path that starts with ‘/’", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: off } }": ("a path is needed", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, after: //evil.example } }": ("one path is needed", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: '/:any' } }": ("one path is needed", 2),
-    "auth: { oidc: { issuer: 'https://a.b/?x=1', client_id: a } }": ("without ‘?’ and ‘#’", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, url: 'https://c.d/#e' } }": ("without ‘?’ and ‘#’", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, lifetime: 0 } }": ("at least a second", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, rate: fast } }": ("‘fast’ is no rate; write ‘10/s’", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: /callback } }": ("‘/callback’ is given twice", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, login: /health } }": ("is among ‘http.paths’ too", 2),
-    "auth: { oidc: { issuer: 'https://a.b', client_id: a, client_secret_file: none } }": ("none", 2),
-    "auth: { roles: { a: [b], b: [a] } }": ("a role includes itself: a → b → a", 2),
-    "auth:\n  roles:\n    a: [a]": ("a role includes itself: a → a", 4),
-    "auth: { roles: [a] }": ("‘auth.roles’ is written ‘name: value’", 2),
-    "auth: { passwords: argon2 }": ("did you mean ‘argon2id’?", 2),
-    "http: { session: { old_secrets: [short] } }": ("the secret is shorter than 16 bytes", 2),
-    "? [a, b] : c": ("a name is a text", 2),
-    "http: { debug: *none }": ("not YAML", 2),
-    "http: { debug: ${A} }": ("write ‘${…}’ in quotes", 2),
-    "a: b: c": ("not YAML", 2),
-    "--- \nb: 1": ("not YAML", 2),
-}
-
-
-@pytest.mark.parametrize(("text", "wrong"), WRONG_HTTP.items(), ids=range(len(WRONG_HTTP)))
-def test_what_is_wrong_with_http_is_told_with_its_line(tmp_path: Path, text: str, wrong: tuple[str, int]) -> None:
-    error = refused(tmp_path, text)
-    assert wrong[0] in error.english
-    assert error.place == f"{tmp_path}/config.yaml:{wrong[1]}"
-
-
-@pytest.mark.parametrize("text", ["", "5", "[a]", "services:", "services: []", "services: a.qmz", "name: a"])
-def test_a_configuration_names_services(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError):
-        read_setup(config(tmp_path, text))
-
-
 def test_a_service_may_have_its_top_level_run_for_each_request(tmp_path: Path) -> None:
     path = config(tmp_path, "services: [a.qmz, {path: b.qmz, prelude: per_request}, {path: c.qmz, prelude: once}]")
     setup = read_setup(path)
@@ -354,22 +216,6 @@ def test_what_a_variable_holds_is_one_text_and_never_yaml(tmp_path: Path) -> Non
     setup = read(tmp_path, "name: ${NAME}", NAME="a\nprocesses: 9\nx: ${OTHER} !!python/object:os.system")
     assert setup.name == "a\nprocesses: 9\nx: ${OTHER} !!python/object:os.system"
     assert setup.processes == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("${MISSING}", "the environment has no ‘MISSING’; set it, or write ‘${MISSING:-default}’"),
-        ("${}", "‘${’ is followed by a name"),
-        ("${A", "‘${’ is followed by a name"),
-        ("${1A}", "‘${’ is followed by a name"),
-        ("${A:+b}", "‘${’ is followed by a name"),
-    ],
-)
-def test_a_variable_that_is_not_there_is_named(tmp_path: Path, text: str, problem: str) -> None:
-    error = refused(tmp_path, f'name: a\nhttp:\n  bind: "{text}"', A="1")
-    assert problem in error.english
-    assert error.place.endswith("config.yaml:4")
 
 
 def test_what_is_written_by_mistake_is_not_told(tmp_path: Path) -> None:
@@ -414,17 +260,6 @@ def test_aliases_are_read_and_cannot_explode(tmp_path: Path) -> None:
     assert "there is no setting ‘a0’" in refused(tmp_path, bomb).english
     assert "‘http.bind’ is one value" in refused(tmp_path, "http: { bind: &b [*b] }").english
     assert "is written ‘name: value’" in refused(tmp_path, "http: &h { cors: [*h] }").english
-
-
-def test_nothing_in_the_file_is_made_into_an_object(tmp_path: Path) -> None:
-    setup = read(tmp_path, "name: !!python/name:os.system a")
-    assert setup.name == "a"
-    assert "is a text" in refused(tmp_path, "name: !!python/object/apply:os.system [x]").english
-
-
-def test_a_configuration_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    assert "larger than" in refused(tmp_path, "#" * (1 << 20)).english
-    assert "not YAML" in refused(tmp_path, "name: " + "[" * 5000).english
 
 
 # ---- the reference --------------------------------------------------------------------

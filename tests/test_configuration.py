@@ -1,4 +1,5 @@
-"""What config.yaml says. What is said to whoever writes it wrongly: ``test_wrong_configurations.py``."""
+"""What config.yaml says. Each setting of the table: ``test_every_setting.py``; what is said to whoever writes it
+wrongly: ``test_wrong_configurations.py``."""
 
 from __future__ import annotations
 
@@ -10,11 +11,10 @@ from etamil_actors import cli
 from etamil_actors.commands import Usage
 from etamil_actors.commands.up import given_setup
 from etamil_actors.configuration import ServiceEntry, Setup, read_setup
-from etamil_actors.configuration_auth import JWT, KEY, OIDC
 from etamil_actors.configuration_auth import reference as auth_reference
-from etamil_actors.configuration_table import HTTP, ConfigError, configuration_page, http_reference
+from etamil_actors.configuration_table import ConfigError, configuration_page, http_reference
 from etamil_actors.edge.settings import HttpSettings
-from etamil_actors.ports.auth import ApiKey, AuthSettings, JwtSettings, OidcSettings
+from etamil_actors.ports.auth import AuthSettings
 from tests.programs.running import run_program
 
 
@@ -66,116 +66,7 @@ def test_the_configuration_wins_over_the_program() -> None:
     assert done.lines == ["overloaded"]
 
 
-# ---- http -----------------------------------------------------------------------------
-
-EVERYTHING = """
-processes: 2
-http:
-  bind: ["127.0.0.1:8080", "[::1]:8080", ":9090"]
-  target: 4KiB
-  headers: 8 KiB
-  header_count: 50
-  body: 2MiB
-  header_time: 5s
-  body_time: 1m
-  body_rate: 1kB
-  handler_time: 2.5
-  write_time: 250ms
-  keep_alive: 2m
-  tls_time: 3s
-  connections: 1_000
-  per_address: 10
-  in_flight: 99
-  buffered: 1GiB
-  forms: { fields: 5, files: 0, memory: 0 }
-  websocket: { message: 64KiB, ping: 1h }
-  drain_delay: 0
-  trusted_proxies: "127.0.0.1, 10.0.0.0/8"
-  debug: yes
-  envelope: true
-  access_log: பொய்
-  compress: false
-  http2: off
-  paths: { health: /நலம், metrics: off, openapi: "/api/openapi.json", docs: "" }
-  cors:
-    origins: [https://kadai.example, "http://localhost:3000"]
-    methods: [GET]
-    headers: [X-One]
-    exposed: []
-    credentials: true
-    max_age: 1d
-  tls: { certificate: cert.pem, key: key.pem }
-  session:
-    { secret: 0123456789abcdef, old_secrets: [fedcba9876543210], cookie: kadai, lifetime: 2h, secure: true }
-auth:
-  jwt: { secret_file: secret, algorithms: [HS256, HS512], issuer: kadai, audience: "மக்கள்" }
-  keys:
-    billing: { hash: "0000000000000000000000000000000000000000000000000000000000000007", roles: [reader] }
-  oidc:
-    issuer: https://id.example
-    client_id: kadai
-    client_secret: hush
-    scopes: [openid]
-    claims: [email]
-    roles_claim: realm_access.roles
-    lifetime: 1h
-    url: https://kadai.example
-    login: /உள்ளே
-    callback: /auth/callback
-    logout: /வெளியே
-    after: /home
-    rate: 10/30s
-  roles: { admin: [editor, reader], editor: reader }
-  passwords: argon2id
-"""
-
-
-def test_everything_that_can_be_said_of_http_is_read(tmp_path: Path) -> None:
-    for name in ("cert.pem", "key.pem"):
-        (tmp_path / name).write_text("…")
-    (tmp_path / "secret").write_text("a secret from a file\n")
-    setup = read(tmp_path, EVERYTHING)
-    http = setup.http
-    assert setup.processes == 2
-    assert http.bind == ("127.0.0.1:8080", "[::1]:8080", ":9090")
-    assert (http.target_bytes, http.header_bytes, http.header_count, http.body_bytes) == (4096, 8192, 50, 2 << 20)
-    assert (http.header_seconds, http.body_seconds, http.body_rate) == (5.0, 60.0, 1000)
-    assert (http.handler_seconds, http.write_seconds, http.keep_alive_seconds, http.tls_seconds) == (2.5, 0.25, 120, 3)
-    assert (http.connections, http.connections_per_address, http.in_flight) == (1000, 10, 99)
-    assert (http.buffered_bytes, http.form_fields, http.form_files, http.upload_memory_bytes) == (1 << 30, 5, 0, 0)
-    assert (http.websocket_message_bytes, http.websocket_ping_seconds, http.drain_delay) == (65536, 3600, 0)
-    assert http.trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
-    assert (http.debug, http.envelope, http.access_log, http.compress) == (True, True, False, False)
-    assert http.http2 == "off"
-    assert (http.health, http.metrics, http.openapi, http.docs) == ("/நலம்", "", "/api/openapi.json", "")
-    assert http.cors.origins == ("https://kadai.example", "http://localhost:3000")
-    assert (http.cors.methods, http.cors.headers, http.cors.exposed) == (("GET",), ("X-One",), ())
-    assert (http.cors.credentials, http.cors.max_age) == (True, 86400)
-    assert http.tls is not None
-    assert (http.tls.certificate, http.tls.key) == (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
-    assert (http.session.secret, http.session.cookie) == ("0123456789abcdef", "kadai")
-    assert (http.session.seconds, http.session.secure) == (7200, True)
-    assert setup.auth.jwt == JwtSettings(
-        secret="a secret from a file", algorithms=("HS256", "HS512"), issuer="kadai", audience="மக்கள்"
-    )
-    assert setup.auth.keys == {"billing": ApiKey(hashes=(f"{7:064}",), roles=("reader",))}
-    assert setup.auth.oidc == OidcSettings(
-        issuer="https://id.example", client_id="kadai", client_secret="hush", scopes=("openid",), claims=("email",),
-        roles_claim="realm_access.roles", seconds=3600, url="https://kadai.example", login="/உள்ளே", callback="/auth/callback",
-        logout="/வெளியே", after="/home", rate="10/30s",
-    )  # fmt: skip
-    assert setup.auth.roles == {"admin": ("editor", "reader"), "editor": ("reader",)}
-    assert setup.auth.passwords == "argon2id"
-    assert http.session.old_secrets == ("fedcba9876543210",)
-    for secret in ("a secret from a file", "hush", f"{7:064}", "0123456789abcdef", "fedcba9876543210"):
-        assert secret not in repr(setup)
-
-
-def test_that_test_reads_every_setting() -> None:
-    beside = ("secret_file", "client_secret_file", "jwks_file", "jwks_url")
-    for row in (*HTTP, *JWT, *KEY, *OIDC):
-        for part in row.key.split("."):
-            assert f"{part}:" in EVERYTHING or part in beside, row.key
+# ---- what is not said ---------------------------------------------------------------
 
 
 def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:

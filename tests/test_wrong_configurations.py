@@ -16,7 +16,7 @@ import pytest
 
 from etamil_actors.configuration import Setup, read_setup
 from etamil_actors.configuration_table import ConfigError
-from tests.test_configuration import EVERYTHING
+from tests.test_every_setting import all_but, configuration, files_beside
 
 TABLE = Path(__file__).with_suffix("").with_name("wrong_configurations.txt")
 RECORD = bool(os.environ.get("ETAMIL_RECORD"))
@@ -122,11 +122,11 @@ def test_a_file_that_nobody_could_read_is_refused_too(tmp_path: Path, content: b
 
 def test_every_beginning_of_a_configuration_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    for name in ("cert.pem", "key.pem", "secret"):
-        (tmp_path / name).write_text("0123456789abcdef", encoding="utf-8")
+    files_beside(tmp_path)
+    whole = configuration(all_but())
     refused = 0
-    for end in range(0, len(EVERYTHING), 7):
-        path.write_text(SERVICES + EVERYTHING[:end], encoding="utf-8")
+    for end in range(0, len(whole), 7):
+        path.write_text(whole[:end], encoding="utf-8")
         try:
             assert isinstance(read_setup(str(path), {}), Setup)
         except ConfigError as error:

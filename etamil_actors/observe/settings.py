@@ -27,5 +27,5 @@ class ObserverSettings:
     """See ``docs/configuration.md``, section ``observer``."""
 
     bind: tuple[str, ...] = ("127.0.0.1:8081",)
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     """The password of whoever looks; where other machines come there has to be one."""

@@ -6,7 +6,7 @@ Where nobody watches there is no port at all: whoever would tell something asks 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 SpanKind = Literal["internal", "server", "client", "producer", "consumer"]
@@ -63,5 +63,5 @@ class TracingSettings:
     """OTLP over HTTP: ``http://127.0.0.1:4318``."""
     sample: float = 1.0
     """The share of new traces that are kept; of a trace that came with a request its sender decides."""
-    headers: tuple[str, ...] = ()
+    headers: tuple[str, ...] = field(default=(), repr=False)
     """Sent along, as ``name=value``: keys of the collector."""

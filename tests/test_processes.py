@@ -28,11 +28,7 @@ from etamil_actors.commands.up import journal_of, wait_for_journal, warn_of_jour
 from etamil_actors.edge.addresses import parse_address, reserve_sockets
 from etamil_actors.leases import LocalLease
 from etamil_actors.processes import CHILD, command_of, my_parent
-from tests.plain_lines import plain
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-PATIENCE = 30.0
-"""Seconds until something that should come has not come."""
+from tests.child import PATIENCE, REPOSITORY, ChildProcess
 
 # What a child does is told by files in its folder: ``broken`` it does not come to serve, and so on; with a
 # number behind only that child does.
@@ -84,53 +80,12 @@ sys.exit(Parent([sys.executable, "child.py", sys.argv[1]], int(sys.argv[2]), way
 """
 
 
-class Family:
+class Family(ChildProcess):
     """A parent that runs, with what it says, and the port of its children."""
 
     def __init__(self, folder: Path, words: list[str], port: int) -> None:
+        super().__init__(words, folder, {**os.environ, "PYTHONPATH": str(REPOSITORY)})
         self.port = port
-        self.folder = folder
-        self.lines: list[str] = []
-        self._said = threading.Condition()
-        self._is_over = False
-        self.process = subprocess.Popen(
-            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._said:
-                self.lines += plain(line.decode().rstrip("\n"))
-                self._said.notify_all()
-        with self._said:
-            self._is_over = True
-            self._said.notify_all()
-
-    @property
-    def said(self) -> str:
-        return "\n".join(self.lines)
-
-    def says(self, text: str, times: int = 1) -> None:
-        """Wait until it has said this so often."""
-
-        def is_said() -> bool:
-            return sum(re.search(text, line) is not None for line in self.lines) >= times
-
-        with self._said:
-            self._said.wait_for(lambda: is_said() or self._is_over, PATIENCE)
-            assert is_said(), self.said
-
-    def gets(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def ends(self) -> int:
-        status = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        return status
 
     def pids(self) -> list[int]:
         """Of all who have come to serve, in that order."""
@@ -152,14 +107,6 @@ class Family:
         while not wanted <= found:
             assert time.monotonic() < end, found
             found.add(self.ask().split()[0])
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 Start = Callable[..., Family]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
 import termios
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,80 +21,23 @@ from etamil_actors.cli import COMMAND_OF
 from etamil_actors.commands.up import names_of
 from etamil_actors.resources.system import SimulatedFiles
 from etamil_actors.script import read_and_check
-from tests.plain_lines import plain
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-PATIENCE = 60.0
-"""Seconds until something that should come has not come."""
+from tests.child import ETAMIL_ACTORS, PATIENCE, REPOSITORY, ChildProcess, plain_environment
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., "Child"]
 
 
-class Child:
-    """A running command, and what it says on both streams, line by line."""
+class Child(ChildProcess):
+    """``etamil-actors`` with these words; what it says is looked for as it stands."""
 
     def __init__(self, words: tuple[str, ...], folder: Path, **environment: str) -> None:
-        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-        self.lines: list[str] = []
-        self._said = threading.Condition()
-        self._is_over = False
         if words[0] == "up" and "--bind" not in words:
             words = (*words, "--bind", "127.0.0.1:0")  # tests run side by side
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "etamil_actors", *words],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
-            env={**kept, "HOME": str(folder), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY), **environment},
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        told = plain_environment(folder, **environment)
+        super().__init__((*ETAMIL_ACTORS, *words), folder, told, stdin=subprocess.PIPE)
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._said:
-                self.lines += plain(line.decode().rstrip("\n"))
-                self._said.notify_all()
-        with self._said:
-            self._is_over = True
-            self._said.notify_all()
-
-    def says(self, text: str) -> None:
-        """Wait until it has said this."""
-        with self._said:
-            found = self._said.wait_for(
-                lambda: any(text in line for line in self.lines) or self._is_over, PATIENCE
-            )
-            assert found and any(text in line for line in self.lines), self.said
-
-    def gets(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
-
-    def ends(self) -> int:
-        """Wait until it has ended; its exit status."""
-        status = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        return status
-
-    @property
-    def said(self) -> str:
-        """All that it has said."""
-        return "\n".join(self.lines)
-
-    def place_of(self, text: str) -> int:
-        """The number of the first line with this text in it."""
-        return next(place for place, line in enumerate(self.lines) if text in line)
-
-    def end(self) -> None:
-        """Whatever happened, leave nothing behind."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                stream.close()
+    def says(self, pattern: str, times: int = 1) -> None:
+        super().says(re.escape(pattern), times)
 
 
 @pytest.fixture

@@ -10,12 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import ssl
-import subprocess
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,13 +22,9 @@ from typing import Any, NamedTuple
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Request, TextMessage
 
-from tests.plain_lines import plain
+from tests.child import ETAMIL_ACTORS, PATIENCE, REPOSITORY, ChildProcess, plain_environment
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PROGRAMS = Path(__file__).resolve().parent / "programs"
-PATIENCE = 30.0
-"""Seconds until something that should come has not come."""
-
+PROGRAMS = REPOSITORY / "tests" / "http_life" / "programs"
 ADDRESS = re.compile(r"\(addresses\): https?://127\.0\.0\.1:(\d+)")
 
 
@@ -46,7 +38,7 @@ class Certificate(NamedTuple):
     context: ssl.SSLContext
 
 
-class Server:
+class Server(ChildProcess):
     """A running ``up``: what it says, line by line, and where it is."""
 
     def __init__(
@@ -97,35 +89,12 @@ class Server:
         certificate: Certificate | None,
         environment: dict[str, str],
     ) -> None:
-        self.folder = folder
         self.certificate = certificate
-        self.lines: list[str] = []
-        """What it has said, as people read it."""
-        self.raw: list[str] = []
-        """The same, as it was written."""
-        self._said = threading.Condition()
-        self._is_over = False
-        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "etamil_actors", "up", *options, "config.yaml"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
-            env={**kept, "HOME": str(folder), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY),
-                 "PYTHONDONTWRITEBYTECODE": "1", **environment},
-        )  # fmt: skip
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
         self._port = 0
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._said:
-                self.raw.append(line.decode("utf-8", "replace").rstrip("\n"))
-                self.lines += plain(self.raw[-1])
-                self._said.notify_all()
-        with self._said:
-            self._is_over = True
-            self._said.notify_all()
+        super().__init__(
+            (*ETAMIL_ACTORS, "up", *options, "config.yaml"), folder,
+            plain_environment(folder, PYTHONDONTWRITEBYTECODE="1", **environment),
+        )  # fmt: skip
 
     def wait_until_it_serves(self) -> None:
         self.says(ADDRESS.pattern)
@@ -138,59 +107,10 @@ class Server:
             self._port = int(found[1])
         return self._port
 
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def said(self) -> str:
-        with self._said:
-            return "\n".join(self.lines)
-
-    def says(self, pattern: str, times: int = 1) -> None:
-        """Wait until so many lines have matched."""
-
-        def is_said() -> bool:
-            return sum(re.search(pattern, line) is not None for line in self.lines) >= times
-
-        with self._said:
-            self._said.wait_for(lambda: is_said() or self._is_over, PATIENCE)
-            assert is_said(), f"never said {pattern!r} {times} times:\n" + "\n".join(self.lines)
-
-    def place_of(self, text: str) -> int:
-        """The number of the first line with this text in it."""
-        with self._said:
-            for place, line in enumerate(self.lines):
-                if text in line:
-                    return place
-        raise AssertionError(f"never said {text!r}:\n{self.said}")
-
     def log(self) -> list[dict[str, Any]]:
         """The access log so far."""
         with self._said:
             return [json.loads(line) for line in self.lines if line.startswith("{") and '"http"' in line]
-
-    def gets(self, number: signal.Signals = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-
-    def ends(self, within: float = PATIENCE) -> int:
-        """Wait until it has ended; its exit status."""
-        status = self.process.wait(within)
-        self._reader.join(PATIENCE)
-        return status
-
-    def stop(self) -> int:
-        self.gets()
-        return self.ends()
-
-    def end(self) -> None:
-        """Whatever happened, leave nothing behind."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
 
     # Clients.
 

@@ -33,6 +33,8 @@ def plain_environment(home: Path, **more: str) -> dict[str, str]:
 class ChildProcess:
     """A running command, and what it says on both streams."""
 
+    patience = PATIENCE
+
     def __init__(
         self, words: Sequence[str], folder: Path, environment: Mapping[str, str], stdin: int = subprocess.DEVNULL,
         **more: Any,
@@ -79,7 +81,7 @@ class ChildProcess:
             return sum(re.search(pattern, line) is not None for line in self.lines) >= times
 
         with self._said:
-            self._said.wait_for(lambda: is_said() or self._is_over, PATIENCE)
+            self._said.wait_for(lambda: is_said() or self._is_over, self.patience)
             assert is_said(), f"never said {pattern!r} {times} times:\n" + "\n".join(self.lines)
 
     def place_of(self, text: str) -> int:

@@ -114,6 +114,47 @@ def test_new_code_takes_over_and_nobody_is_sent_away(start: Start, by: str) -> N
     assert server.stop() == 0
 
 
+def test_a_service_walks_from_its_start_to_its_end_and_no_request_fails(start: Start) -> None:
+    server = start(program=PROGRAM.format(version=0), options=("--watch",))
+    config = server.folder / "config.yaml"
+    setup = json.loads(config.read_text("utf-8"))
+    slow = 'வழி பெறு, "/slow" { அச்சு "வந்தது"; உறங்கு(0.3); பதில் 200, "முடிந்தது"; }\n'
+    (server.folder / "more.qmz").write_text(slow, "utf-8")
+    with Clients(server) as clients:
+        assert server.json("/version") == 0
+        write(server, PROGRAM.format(version=1))
+        server.says("life: the new code runs")
+        assert server.json("/version") == 1
+        write(server, "x = ;\n")
+        server.says(r"life.qmz: \[E0201\] வரி 1")
+        server.says("goes on with the old code")
+        write(server, PROGRAM.format(version=2) + "x = 1 / 0;\n")
+        server.says("life: புதிய நிரல் தொடங்கவில்லை")
+        server.says("goes on with the old code", 2)
+        assert server.json("/version") == 1
+        write(server, PROGRAM.format(version=2))
+        server.says("life: the new code runs", 2)
+        assert server.json("/version") == 2
+        config.write_text(json.dumps(setup | {"services": ["life.qmz", "more.qmz"]}), "utf-8")
+        server.gets(signal.SIGHUP)
+        server.says("more: the new code runs")
+        assert server.ask("GET", "/slow").status == 200
+        config.write_text(json.dumps(setup | {"servces": []}), "utf-8")
+        server.gets(signal.SIGHUP)
+        server.says("config.yaml:1: there is no setting ‘servces’; did you mean ‘services’")
+        server.says("goes on with the old code", 3)
+        assert server.ask("GET", "/slow").status == 200
+    assert not clients.wrong
+    assert clients.versions <= {0, 1, 2}
+    with server.connect() as line:
+        line.send(request("GET", "/slow"))
+        server.says("வந்தது", 3)
+        server.gets(signal.SIGTERM)
+        assert line.answer("GET").body.decode() == "முடிந்தது"
+    assert server.ends() == 0
+    assert "everything has stopped in order" in server.said
+
+
 def test_a_stream_goes_on_with_the_code_that_it_began_with(start: Start) -> None:
     text = 'வழி ஓடை, "/live" {{ ஒவ்வொரு எ இல் [1, 2, 3] {{ ஓடை_அனுப்பு("{version}:" & எ); உறங்கு(0.4); }} }}\n'
     server = start(program=text.format(version="a"))

@@ -6,13 +6,15 @@ Nobody sleeps here: a test waits until the process has said something, and then 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,95 @@ def test_services_share_what_has_a_name(tmp_path: Path) -> None:
         child.end()
     assert "  one∕api" in child.lines
     assert "  two∕api" in child.lines
+
+
+# ---- what is shown --------------------------------------------------------------------
+
+SHOP = """அச்சு "கடை திறந்தது";
+சே = சேனல்_உருவாக்கு("வேலை");
+முகவர் எண்ணி() { செய்தி பார்() { திரும்பு 1; } }
+எ = எண்ணி();
+பணி_உருவாக்கு "இரவு", {"cron": "0 2 * * *"} { அச்சு 1; }
+பணி_உருவாக்கு "அஞ்சல்", {"சேனல்": சே, "எண்ணிக்கை": 3} { அச்சு செய்தி; }
+வழி பெறு, "/கடை/:பொருள்" { பதில் 200, 1; }
+வழி பெறு, "/a b/*rest" { பதில் 200, 1; }
+"""
+CHAT = 'வழி ஓடை, "/live" { ஓடை_அனுப்பு(1); }\nவழி நேரலை, "/அரட்டை" { உறங்கு(0); }\n'
+SHOWN = """✓ கடை: 2 சேவை தொடங்கியது  (கடை: 2 service(s) started)
+  a
+    பணி  (job)  இரவு  cron 0 2 * * * (Asia/Kolkata)
+    பணி  (job)  அஞ்சல்  ← வேலை  ×3
+    முகவர்கள்  (agents): எண்ணி
+    GET /கடை/:பொருள்
+        http://127.0.0.1:PORT/%E0%AE%95%E0%AE%9F%E0%AF%88/:%E0%AE%AA%E0%AF%8A%E0%AE%B0%E0%AF%81%E0%AE%B3%E0%AF%8D
+        unix:kadai.sock /%E0%AE%95%E0%AE%9F%E0%AF%88/:%E0%AE%AA%E0%AF%8A%E0%AE%B0%E0%AF%81%E0%AE%B3%E0%AF%8D
+    GET /a b/*rest
+        http://127.0.0.1:PORT/a%20b/*rest
+        unix:kadai.sock /a%20b/*rest
+  b
+    SSE /live
+        http://127.0.0.1:PORT/live
+        unix:kadai.sock /live
+    WS /அரட்டை
+        ws://127.0.0.1:PORT/%E0%AE%85%E0%AE%B0%E0%AE%9F%E0%AF%8D%E0%AE%9F%E0%AF%88
+        unix:kadai.sock /%E0%AE%85%E0%AE%B0%E0%AE%9F%E0%AF%8D%E0%AE%9F%E0%AF%88
+  சேனல்கள்  (channels): வேலை
+  முகவரிகள்  (addresses): http://127.0.0.1:PORT, unix:kadai.sock
+""".splitlines()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with two services that have something of everything."""
+    (tmp_path / "a.qmz").write_text(SHOP, encoding="utf-8")
+    (tmp_path / "b.qmz").write_text(CHAT, encoding="utf-8")
+    text = 'name: கடை\nservices: [a.qmz, b.qmz]\nhttp: { bind: ["127.0.0.1:0", "unix:kadai.sock"] }\n'
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def without_ports(lines: Sequence[str]) -> list[str]:
+    return [re.sub(r"(?<=127\.0\.0\.1:)\d+", "PORT", line) for line in lines]
+
+
+def test_on_a_terminal_a_start_is_a_page_that_people_read(shop: Path) -> None:
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [*ETAMIL_ACTORS, "up"], cwd=shop, env=plain_environment(shop, TERM="xterm"),
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    try:
+        while "முகவரிகள்".encode() not in said or not said.endswith(b"\n"):
+            said += os.read(ours, 4096)
+    finally:
+        process.send_signal(signal.SIGINT)
+        with suppress(OSError):  # so a terminal tells that nobody is left on it
+            while piece := os.read(ours, 4096):
+                said += piece
+        os.close(ours)
+        status = process.wait(PATIENCE)
+    lines = without_ports(said.decode().replace("\r\n", "\n").splitlines())
+    assert lines[: len(SHOWN) + 1] == ["கடை திறந்தது", *SHOWN]
+    assert [re.sub("\x1b\\[[0-9]*m", "", line) for line in lines[len(SHOWN) + 1 :]] == [
+        "· SIGINT: ஒழுங்காக நிறுத்துகிறோம்; அவசரமெனில் மீண்டும் அனுப்புங்கள்"
+        "  (SIGINT: stopping in order; send it again to be quick)",
+        "· நிறுத்தப்படுகிறது  (stopping)",
+        "· எல்லாம் ஒழுங்காக நின்றது  (everything has stopped in order)",
+    ]
+    assert status == 0
+
+
+def test_without_a_terminal_a_start_is_the_same_in_one_json_line_each(shop: Path) -> None:
+    with ChildProcess((*ETAMIL_ACTORS, "up"), shop, plain_environment(shop)) as child:
+        child.says(r"\(addresses\)")
+        assert child.stop() == 0
+    assert child.raw[0] == "கடை திறந்தது", "what a program prints is its own"
+    told = [json.loads(line) for line in child.raw[1:]]
+    assert without_ports([one["message"] for one in told if one["event"] == "process.started"]) == SHOWN
+    assert [one["english"] for one in told if one["event"] == "process"][-1] == "everything has stopped in order"
+    assert all(one["time"].endswith("Z") and one["level"] == "info" for one in told)
 
 
 @pytest.mark.parametrize(

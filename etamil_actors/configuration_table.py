@@ -405,8 +405,9 @@ def _read_origin(said: Said) -> str:
 
 
 def short(text: str) -> str:
-    """What somebody wrote, as far as it helps to recognise it."""
-    return text if len(text) <= 60 else text[:60] + "…"
+    """What somebody wrote, as far as it helps to recognise it; what cannot be seen is told by its number."""
+    seen = text[:60] + "…" if len(text) > 60 else text
+    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in seen)
 
 
 FLAG: Final = Kind("மெய்/பொய்", "true or false", _read_flag, "bool", lambda value: "true" if value else "false")

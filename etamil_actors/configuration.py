@@ -482,36 +482,50 @@ class Reader:
 
         place = self.place(node)
         if not isinstance(node, yaml.SequenceNode):
+            tamil, english = what_stands(node)
             raise ConfigError(
-                place, "‘services’ நிரல்களின் பட்டியலாக இருக்க வேண்டும்", "‘services’ is a list of programs"
+                place,
+                f"‘services’ நிரல்களின் பட்டியலாக இருக்க வேண்டும்{tamil}; எ.கா. ‘{EXAMPLE}’",
+                f"‘services’ is a list of programs{english}; for example ‘{EXAMPLE}’",
             )
         if not node.value:
-            raise ConfigError(place, "‘services’ எந்தச் சேவையையும் குறிப்பிடவில்லை", "‘services’ names no service")
+            raise ConfigError(
+                place,
+                f"‘services’ எந்தச் சேவையையும் குறிப்பிடவில்லை; எ.கா. ‘{EXAMPLE}’",
+                f"‘services’ names no service; for example ‘{EXAMPLE}’",
+            )
         for entry in node.value:
             if isinstance(entry, yaml.MappingNode):
                 yield self._service(entry)
-            else:
+            elif isinstance(entry, yaml.ScalarNode) and entry.value:
                 yield ServiceEntry(self._program(entry, "services"))
+            else:
+                tamil, english = what_stands(entry)
+                raise ConfigError(
+                    self.place(entry),
+                    f"‘services’: ஒவ்வொன்றும் ஒரு நிரலின் பாதை, அல்லது ‘{{ path: api.qmz }}’{tamil}",
+                    f"‘services’: each is the path of a program, or ‘{{ path: api.qmz }}’{english}",
+                )
 
     def _service(self, entry: yaml.Node) -> ServiceEntry:
         """A program, and what is said of it."""
         said = dict(self.members(entry, SERVICE_SETTINGS, "services"))
         if "path" not in said:
-            raise ConfigError(self.place(entry), "‘path’ இல்லை", "‘path’ is missing")
+            raise ConfigError(
+                self.place(entry),
+                "‘services’: ‘path’ இல்லை; எ.கா. ‘{ path: api.qmz }’",
+                "‘services’: ‘path’ is missing; for example ‘{ path: api.qmz }’",
+            )
         when, prefix, own = "once", "", {}
         if "prelude" in said:
-            when = WHEN.read(self.said(said["prelude"], "prelude"))
+            when = WHEN.read(self.said(said["prelude"], "services.prelude"))
         if "prefix" in said:
-            prefix = PREFIX.read(self.said(said["prefix"], "prefix"))
+            prefix = PREFIX.read(self.said(said["prefix"], "services.prefix"))
         if "settings" in said:
-            own = self._free(said["settings"], "settings")
+            own = self._free(said["settings"], "services.settings")
         if not isinstance(own, dict):
-            raise ConfigError(
-                self.place(said["settings"]),
-                "‘settings’: ‘பெயர்: மதிப்பு’ என எழுத வேண்டும்",
-                "‘settings’ is written ‘name: value’",
-            )
-        return ServiceEntry(self._program(said["path"], "path"), prefix, when == PER_REQUEST, own)
+            raise self._no_names(said["settings"], "services.settings", "")
+        return ServiceEntry(self._program(said["path"], "services.path"), prefix, when == PER_REQUEST, own)
 
     def _program(self, node: yaml.Node, name: str) -> str:
         return os.path.join(self._folder, self._text(node, name))

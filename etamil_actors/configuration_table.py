@@ -278,7 +278,7 @@ _NO_PREFIX: Final = ":*?#%"
 
 def _read_prefix(said: Said) -> str:
     """Without a slash at its end, so ``/`` is none at all."""
-    text = _read_path(said._replace(text=said.text.rstrip("/"))) if said.text.strip("/") else ""
+    text = read_path(said._replace(text=said.text.rstrip("/"))) if said.text.strip("/") else ""
     if not said.text.startswith("/") or any(mark in text for mark in _NO_PREFIX) or "//" in text:
         raise said.wrong(
             f"‘/api’ போன்ற பாதை தேவை, ‘{short(said.text)}’ அல்ல; அதில் {' '.join(_NO_PREFIX)} வராது",

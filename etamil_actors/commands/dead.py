@@ -55,7 +55,7 @@ def _list(process: Process, *, as_json: bool) -> int:
             one.get("channel") or f"பணி {one['job']}",
             age(one["ago"]),
             str(one["tries"]),
-            f"{one['tamil']} ({one['english']}) [{one['code']}]",
+            _why(one),
             one.get("value", ""),
         )
         for one in letters
@@ -64,6 +64,11 @@ def _list(process: Process, *, as_json: bool) -> int:
     if answer["more"]:
         sys.stdout.write(f"… இன்னும் {answer['more']}  ({answer['more']} more)\n")
     return 0
+
+
+def _why(one: dict[str, Any]) -> str:
+    said = one["tamil"] if one["tamil"] == one["english"] else f"{one['tamil']} ({one['english']})"
+    return f"{said} [{one['code']}]"
 
 
 def _deal(process: Process, what: str, ids: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ A page marks what nobody sees: an HTML comment right before a block says what be
 the block to a file, ``append: NAME`` adds it at the end, ``replace: NAME`` puts it in the place of the definition
 that begins with the same line, ``replace: NAME: LINE`` of that which begins with this one. What is typed stands in ``console`` blocks: ``$`` begins a command, ``^C`` stops
 what ``up`` has started, and every other line is what is seen. A block without ``$`` is what the first terminal
-says meanwhile.
+says meanwhile; ``…`` stands for lines that are left out. ``anew`` stops what runs before the block is typed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def blocks_of(page: Path) -> list[Block]:
 CHANGES = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "<clock>"),
-    (re.compile(r"\b[0-9a-f]{32}\b"), "<id>"),
+    (re.compile(r"\b\w{3}, \d\d \w{3} \d{4} <clock>"), "<date>"),
+    (re.compile(r"\b(?:[0-9a-f]{32}|[0-9a-f]{16})\b"), "<id>"),
     (re.compile(r"(?:127\.0\.0\.1|localhost):\d+"), "<address>"),
     (re.compile(r"\bpid +\d+"), "pid <number>"),
     (re.compile(r"[\d.]+ (?:MiB|kB|B)\b"), "<size>"),
@@ -117,7 +118,7 @@ class Terminal:
             places = (place for place, line in enumerate(self.lines) if place >= self.seen)
             self.seen = next(place for place in places if alike(self.lines[place]) == alike(wanted)) + 1
 
-    def address(self) -> str:
+    def port(self) -> str:
         """Where it serves."""
         with self._said:
             self._said.wait_for(lambda: self._found() is not None or self._is_over, PATIENCE)
@@ -126,7 +127,7 @@ class Terminal:
             return found[1]
 
     def _found(self) -> re.Match[str] | None:
-        return re.search(r"\(addresses\): http://(127\.0\.0\.1:\d+)", "\n".join(self.lines))
+        return re.search(r"\(addresses\): https?://127\.0\.0\.1:(\d+)", "\n".join(self.lines))
 
     def stop(self) -> int:
         """Ctrl-C; the exit status."""
@@ -159,7 +160,7 @@ class Reader:
         self.folder.mkdir()
         self.terminal: Terminal | None = None
         self._exports: list[str] = []
-        self._address = ""
+        self._port = "8080"
         commands = folder / "bin"
         commands.mkdir()
         tool = commands / "etamil-actors"
@@ -174,7 +175,9 @@ class Reader:
 
     def follow(self, block: Block) -> None:
         """Do what a block wants of its reader."""
-        if block.mark:
+        if block.mark == "anew" and self.terminal is not None:
+            assert self.terminal.stop() == 0
+        if block.mark not in ("", "anew"):
             self._write(block)
         elif block.language == "console":
             if block.text.startswith(("$ ", "^C")):
@@ -208,14 +211,14 @@ class Reader:
             assert shown == []
         else:
             printed = self.run(command)
-            assert [alike(line) for line in printed] == [alike(line) for line in shown], f"$ {command}\n" + "\n".join(printed)
+            assert is_shown([*map(alike, printed)], [*map(alike, shown)]), f"$ {command}\n" + "\n".join(printed)
 
     def _up(self, command: str, shown: list[str]) -> None:
         if self.terminal is not None:
             assert self.terminal.process.poll() is not None, "the page has not stopped it"
         first = "; ".join([*self._exports, f"exec {command} --bind 127.0.0.1:0"])
         self.terminal = Terminal(first, self.folder, self.environment)
-        self._address = self.terminal.address()
+        self._port = self.terminal.port()
         self._see(shown)
 
     def _see(self, shown: list[str]) -> None:
@@ -226,7 +229,7 @@ class Reader:
 
     def run(self, command: str) -> list[str]:
         """What a command of the second terminal prints, both streams together."""
-        there = command.replace("localhost:8080", self._address)
+        there = re.sub(r"\blocalhost:8\d\d\d\b", f"localhost:{self._port}", command)
         done = subprocess.run(
             ["bash", "-c", "; ".join([*self._exports, there])], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, cwd=self.folder, env=self.environment, timeout=PATIENCE,
@@ -237,6 +240,15 @@ class Reader:
         """Leave nothing behind."""
         if self.terminal is not None:
             self.terminal.end()
+
+
+def is_shown(printed: list[str], shown: list[str]) -> bool:
+    """Is this what the page shows? ``…`` is any number of lines."""
+    for place, line in enumerate(shown):
+        if line == "…":
+            rest = shown[place + 1 :]
+            return printed[:place] == shown[:place] and (not rest or is_shown(printed[-len(rest) :], rest))
+    return printed == shown
 
 
 def steps(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -199,7 +199,8 @@ def configured(tmp_path: Path) -> Path:
         "services:\n"
         "  - path: a.qmz\n"
         '    settings: { folder: "${FOLDER:-data}", secret: "${NO_SUCH_SECRET}" }\n'
-        "channels: { அளவுகள்: { capacity: 1, overflow: reject } }\n",
+        "channels: { அளவுகள்: { capacity: 1, overflow: reject } }\n"
+        'auth: { keys: { owner: { hash: "${NO_SUCH_HASH}" } } }\n',
         encoding="utf-8",
     )
     return tmp_path
@@ -210,7 +211,7 @@ def test_settings_of_a_service_hold_and_no_secret_is_needed(command: Command, co
     text = """\
 சோதனை "அமைப்புகள்" {
     எதிர்பார்_சமம்(அமைப்பு("folder", "இல்லை"), "data");
-    எதிர்பார்_சமம்(அமைப்பு("secret", "இல்லை"), "test-NO_SUCH_SECRET-0123456789abcdef0123456789abcdef");
+    எதிர்பார்_சமம்(நீளம்(அமைப்பு("secret", "இல்லை")), 64);
 }
 """
     one(configured, text)

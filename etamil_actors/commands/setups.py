@@ -26,8 +26,13 @@ def path_in(words: Sequence[str]) -> str:
 
 
 def made_up(name: str) -> str:
-    """A value for a variable that the environment does not have: who serves nothing needs no real secret."""
-    return f"test-{name}-0123456789abcdef0123456789abcdef"
+    """A value for a variable that the environment does not have: who serves nothing needs no real secret.
+
+    It is as long as a secret has to be, and does for the SHA-256 of a key as well.
+    """
+    from hashlib import sha256
+
+    return sha256(f"test-{name}".encode()).hexdigest()
 
 
 def setup_at(path: str, missing: Callable[[str], str] | None = None) -> Setup | None:

@@ -120,6 +120,37 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         someone.end()
 
 
+# ---- what the page of upgrading says --------------------------------------------------
+
+TWO_POINT_ZERO = """
+வழி பெறு, "/record" { பதில் 200, {a: 1}; }
+வழி பெறு, "/text" { பதில் 200, "{a: 1}"; }
+வழி பெறு, "/fails" { x = 1 / 0; }
+வழி பெறு, "/return" { திரும்பு [1, 2,]; };
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "body"),
+    [
+        ("GET", "/record", 200, '{"a":1}'),
+        ("GET", "/text", 200, "{a: 1}"),
+        ("GET", "/return", 200, "[1,2]"),
+        ("POST", "/record", 405, '"error"'),
+        ("HEAD", "/record", 200, ""),
+        ("GET", "/fails", 500, '"request_id"'),
+    ],
+)
+def test_what_changes_has_changed(method: str, path: str, status: int, body: str) -> None:
+    async def scenario(service: Service) -> None:
+        answer = await service.request(method, path)
+        assert answer.status == status
+        assert body in answer.body.decode()
+        assert answer.field("access-control-allow-origin") is None
+
+    run_service(TWO_POINT_ZERO, scenario)
+
+
 # ---- commands -------------------------------------------------------------------------
 
 TOOLS = {

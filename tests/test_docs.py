@@ -176,8 +176,7 @@ def test_files_and_commands_named_on_a_page_exist(page: Path) -> None:
     text = text_of(page)
     for word in re.findall(r"etamil-actors ([a-z]+)\b", text):
         assert word in cli.COMMAND_OF, f"{page.name} names the command {word}"
-    for target in re.findall(r"\bmake ([a-z]+)\b", text):
-        if target not in {"a", "an", "and"}:
-            assert f"\n{target}:" in text_of(REPOSITORY / "Makefile"), f"{page.name} names make {target}"
+    for target in re.findall(r"`make ([a-z]+)\b", text):
+        assert f"\n{target}:" in text_of(REPOSITORY / "Makefile"), f"{page.name} names make {target}"
     for path in re.findall(r"`((?:tests|tools|docs|examples|services)/[\w/.]*)`", text):
         assert (REPOSITORY / path).exists(), f"{page.name} names {path}"

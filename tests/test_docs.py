@@ -150,6 +150,26 @@ def test_a_service_in_the_readme_shows_what_the_readme_says(tmp_path: Path) -> N
     assert process.returncode == 0
 
 
+def test_the_map_of_the_readme_is_that_of_the_repository() -> None:
+    (shown,) = re.findall(r"```text\n(etamil_actors/  .*?)```", text_of(REPOSITORY / "README.md"), re.DOTALL)
+    for line in shown.splitlines():
+        folder = REPOSITORY / "etamil_actors" if line.startswith("  ") else REPOSITORY
+        for name in re.findall(r"[\w.]+(?:/|\.py)", line[:24]):
+            assert (folder / name).exists(), name
+    floors = {path.name for path in (REPOSITORY / "etamil_actors").iterdir() if (path / "__init__.py").exists()}
+    assert floors <= set(re.findall(r"(\w+)/", shown))
+
+
+def test_the_numbers_of_the_readme_are_those_that_were_measured() -> None:
+    _, _, rest = text_of(REPOSITORY / "README.md").partition("## How fast")
+    rows = re.findall(r"^\| (.+?) \| ([\d .]+(?:/s|ms|MB)) \| (?:.+?: )?(.*?) ?\|$", rest, re.MULTILINE)
+    assert len(rows) >= 6
+    measured = text_of(REPOSITORY / "benchmarks" / "README.md").splitlines()
+    for work, ours, theirs in rows:
+        found = [line for line in measured if f" {ours} |" in line and (not theirs or f" {theirs} |" in line)]
+        assert found, f"nobody has measured: {work}"
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_every_program_on_a_page_is_sound(page: Path) -> None:
     blocks = blocks_of(page)

@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -114,6 +115,8 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     for tool in ("bash", "curl", "openssl", "sha256sum"):
         if shutil.which(tool) is None:
             pytest.skip(f"the pages are typed with {tool}, which is not installed")
+    if b"HTTP2" not in subprocess.run(["curl", "--version"], stdout=subprocess.PIPE).stdout:
+        pytest.skip("the curl here does not speak HTTP/2")
     with tempfile.TemporaryDirectory(prefix="et", dir="/tmp") as runtime:  # sockets want a short path
         someone = Reader(tmp_path, Path(runtime))
         yield someone

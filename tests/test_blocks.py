@@ -96,6 +96,15 @@ def test_the_tests_that_look_after_the_rest_are_there() -> None:
         assert any(text.startswith(beginning) for text in shown), f"{page} has no longer {beginning}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_a_reader_is_told_the_name_of_every_file(page: Path) -> None:
+    seen = re.sub(r"<!--.*?-->", "", page.read_text(encoding="utf-8"))
+    for block in blocks_of(page):
+        word, _, rest = block.mark.partition(": ")
+        if word in ("file", "append", "replace"):
+            assert rest.split(": ")[0] in seen, f"nobody is told of {rest}"
+
+
 # ---- pages with commands --------------------------------------------------------------
 
 
@@ -177,6 +186,26 @@ def test_commands_named_in_a_sentence_exist_with_their_options(page: Path) -> No
         words = shlex.split(found.replace("\n", " "))
         if words[1:2] != ["COMMAND"] and "…" not in found:
             check_command(words)
+
+
+PROGRAMS = sorted(
+    path for folder in ("examples", "services", "etamil_actors/templates") for path in (REPOSITORY / folder).rglob("*.qmz")
+)
+
+
+def test_commands_in_the_comments_of_programs_exist_and_name_files_that_are_there() -> None:
+    found = {
+        command
+        for program in PROGRAMS
+        for line in re.findall(r"//(.*)$", program.read_text(encoding="utf-8"), re.MULTILINE)
+        for command in re.findall(r"etamil-actors [a-z]+(?: [\w./-]+)*", line)
+    }
+    assert len(found) > 10
+    for command in found:
+        words = command.split()
+        check_command(words)
+        for word in words:
+            assert not word.endswith((".qmz", ".yaml")) or (REPOSITORY / word).exists(), command
 
 
 def typed(line: str) -> Iterator[list[str]]:

@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -304,6 +305,15 @@ def test_a_unit_starts_a_command_that_exists(page: Path, block: Block) -> None:
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert int(service["TimeoutStopSec"]) >= 90
     assert tool.startswith(service["WorkingDirectory"])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
+@pytest.mark.parametrize(("page", "block"), every("ini"))
+def test_systemd_has_nothing_to_say_about_a_unit(tmp_path: Path, page: Path, block: Block) -> None:
+    unit = tmp_path / "kadai.service"
+    unit.write_text(re.sub(r"/\S+/bin/etamil-actors", sys.executable, block.text), encoding="utf-8")
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+    assert [line for line in done.stderr.splitlines() if "kadai" in line] == []
 
 
 INSTRUCTIONS = {

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import pytest
 import trio
 
-from etamil_actors.ports.databases import Pool, PoolSettings
+from etamil_actors.ports.databases import Connection, Datum, Pool, PoolSettings
 from etamil_actors.resources.databases import RealDatabases
 
 URLS = {
@@ -214,9 +214,11 @@ class NurseryKeeper:
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self._closing: list[Callable[[], Awaitable[None]]] = []
+        self.started: list[str] = []
         self.told: list[str] = []
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self.started.append(name)
         self._nursery.start_soon(run, name=name)
 
     def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
@@ -246,6 +248,23 @@ async def open_pool(settings: PoolSettings) -> AsyncIterator[Pool]:
             nursery.cancel_scope.cancel("the test is over")
     if problem is not None:
         raise problem
+
+
+@asynccontextmanager
+async def open_connection(settings: PoolSettings) -> AsyncIterator[Connection]:
+    """A real connection of a pool of its own."""
+    async with open_pool(settings) as pool:
+        connection = await pool.lease()
+        try:
+            yield connection
+        finally:
+            await pool.give_back(connection)
+
+
+async def value_of(connection: Connection, expression: str, *parameters: Datum) -> Datum:
+    """What this expression of SQL is."""
+    (row,) = await connection.query(f"SELECT {expression} AS it", list(parameters))
+    return row["it"]
 
 
 @contextmanager

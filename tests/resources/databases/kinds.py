@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,40 +14,16 @@ import trio
 from etamil_actors.ports.databases import Databases, Kind, Pool, PoolSettings
 from etamil_actors.resources.databases import RealDatabases
 from etamil_actors.resources.databases.simulated import SimulatedDatabases
-from tests.resources.servers import url_of
+from tests.resources.servers import NurseryKeeper, url_of
 
 NAMES = ("sqlite", "durable", "memory", "postgres", "mysql", "simulated", "simulated postgres", "simulated mysql")
 
 
-class Keeper:
-    """Keeps what a pool starts, for as long as a test runs."""
-
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self._nursery = nursery
-        self._closing: list[Callable[[], Awaitable[None]]] = []
-        self.started: list[str] = []
-        self.told: list[str] = []
-
-    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        self.started.append(name)
-        self._nursery.start_soon(run, name=name)
-
-    def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
-        self._closing.append(close)
-
-    def tell(self, tamil: str, english: str) -> None:
-        self.told.append(english)
-
-    async def close(self) -> None:
-        while self._closing:
-            await self._closing.pop()()
-
-
 @asynccontextmanager
-async def open_keeper() -> AsyncIterator[Keeper]:
+async def open_keeper() -> AsyncIterator[NurseryKeeper]:
     """A keeper; what it keeps is closed at the end."""
     async with trio.open_nursery() as nursery:
-        keeper = Keeper(nursery)
+        keeper = NurseryKeeper(nursery)
         try:
             yield keeper
         finally:

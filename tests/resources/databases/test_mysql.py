@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
@@ -15,21 +15,23 @@ from etamil_actors.errors import Fault
 from etamil_actors.ports.databases import Connection, Datum, PoolSettings
 from etamil_actors.resources.databases import mysql
 from etamil_actors.resources.databases.mysql_address import MysqlAddress
-from tests.resources.servers import OwnServer, open_pool, own_server, tls_files, url_of
+from tests.resources.servers import (
+    OwnServer,
+    open_connection,
+    open_pool,
+    own_server,
+    tls_files,
+    url_of,
+    value_of,
+)
 
 
 def settings(**changes: object) -> PoolSettings:
     return PoolSettings(**{"kind": "mysql", "url": url_of("mysql"), "name": "kadai", **changes})  # type: ignore[arg-type]
 
 
-@asynccontextmanager
-async def leased(**changes: object) -> AsyncIterator[Connection]:
-    async with open_pool(settings(**changes)) as pool:
-        connection = await pool.lease()
-        try:
-            yield connection
-        finally:
-            await pool.give_back(connection)
+def leased(**changes: object) -> AbstractAsyncContextManager[Connection]:
+    return open_connection(settings(**changes))
 
 
 @asynccontextmanager
@@ -41,11 +43,6 @@ async def a_table(connection: Connection, columns: str) -> AsyncIterator[str]:
     finally:
         await connection.rollback()
         await connection.execute(f"DROP TABLE IF EXISTS {name}", [])
-
-
-async def value_of(connection: Connection, expression: str, *parameters: Datum) -> Datum:
-    (row,) = await connection.query(f"SELECT {expression} AS it", list(parameters))
-    return row["it"]
 
 
 async def refused(connection: Connection, sql: str, *parameters: Datum) -> Fault:

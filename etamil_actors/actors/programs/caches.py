@@ -71,10 +71,11 @@ def _never_found_again() -> Fault:
     return Fault(
         "value.invalid",
         name=option_named("_cache", "name"),
-        problem_ta="மேல்நிலைக்கு வெளியே ஆக்கும் ரெடிஸ் கேச்சுக்குப் பெயர் தேவை; இல்லையேல் அடுத்த முறை அதில்"
-        ' எதுவும் இருக்காது; {"பெயர்": "விலைகள்", "url": …} என எழுதவும், அல்லது மேல்நிலையில் ஆக்கவும்',
-        problem_en="a cache in Redis that is made elsewhere than at the top level needs a name, or the next"
-        ' run finds nothing in it; write {"name": "prices", "url": …}, or make it at the top level',
+        problem_ta="ஒவ்வொரு ஓட்டத்திலும் புதிதாக ஆக்கப்படும் ரெடிஸ் கேச்சுக்குப் பெயர் தேவை; இல்லையேல் அடுத்த முறை"
+        ' அதில் எதுவும் இருக்காது; {"பெயர்": "விலைகள்", "url": …} என எழுதவும், அல்லது சேவை தொடங்கும்போது'
+        " மேல்நிலையில் ஒருமுறை ஆக்கவும்",
+        problem_en="a cache in Redis that is made in every run needs a name, or the next run finds nothing in"
+        ' it; write {"name": "prices", "url": …}, or make it once, at the top level of a service',
     )
 
 

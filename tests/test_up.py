@@ -210,13 +210,13 @@ def test_on_a_terminal_a_start_is_a_page_that_people_read(shop: Path) -> None:
     assert status == 0
 
 
-def test_without_a_terminal_a_start_is_the_same_in_lines_of_json(shop: Path) -> None:
+def test_without_a_terminal_a_start_tells_the_same_in_json_lines(shop: Path) -> None:
     with ChildProcess((*ETAMIL_ACTORS, "up"), shop, plain_environment(shop)) as child:
         child.says(r"\(addresses\)")
         assert child.stop() == 0
     assert child.raw[0] == "கடை திறந்தது", "what a program prints is its own"
-    told = [json.loads(line) for line in child.raw[1:]]
     assert without_ports(child.lines[1 : len(SHOWN) + 1]) == SHOWN
+    told = [json.loads(line) for line in child.raw[1:]]
     assert [one["english"] for one in told if one["event"] == "process"][-1] == "everything has stopped in order"
     assert all(one["time"].endswith("Z") and one["level"] == "info" for one in told)
 

@@ -1,4 +1,5 @@
-"""A person who has never seen the project clones it and types the two commands of the README.
+"""A person who has never seen the project clones it, types the two commands of the README, edits a service and
+sees the change.
 
 The clone gets an environment of its own, made by make, so this takes the better part of a minute. Packages come
 out of pip's cache where they are in it.
@@ -83,6 +84,8 @@ def clone(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(folder / ".venv", ignore_errors=True)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_two_commands_of_the_readme_are_enough(clone: Path) -> None:
     up, test = commands_of_the_readme(clone)
     assert (up, test) == ("make up", "make test")
@@ -100,6 +103,11 @@ def test_the_two_commands_of_the_readme_are_enough(clone: Path) -> None:
         with urlopen(f"http://127.0.0.1:{port}/classify/today", timeout=60) as answer:
             told = json.load(answer)
         assert (told["success"], told["error"]) == (True, None)
+        with open(clone / "services" / "api.qmz", "a", encoding="utf-8") as file:
+            file.write('\nவழி பெறு, "/புதிது" { பதில் 200, "மாறியது"; }\n')
+        child.says("api: the new code runs")
+        with urlopen(f"http://127.0.0.1:{port}/%E0%AE%AA%E0%AF%81%E0%AE%A4%E0%AE%BF%E0%AE%A4%E0%AF%81", timeout=60) as answer:
+            assert answer.read().decode() == "மாறியது"
         child.ctrl_c()
         # make waits for what it has started, tells of it if it failed, and then goes the way of all who get Ctrl-C.
         assert child.ends() in (0, -signal.SIGINT)

@@ -33,10 +33,10 @@ class ConfigError(Exception):
     """The configuration cannot be used as it stands."""
 
     def __init__(self, place: str, tamil: str, english: str) -> None:
-        super().__init__(english)
+        # A text in quotes may hold half a character, which nobody could print.
+        self.tamil, self.english = (_printable(words) for words in (tamil, english))
         self.place = place
-        self.tamil = tamil
-        self.english = english
+        super().__init__(self.english)
 
     def add(self, tamil: str, english: str) -> ConfigError:
         """The same with more words at its end."""
@@ -49,6 +49,10 @@ def words_of_fault(fault: Fault) -> tuple[str, str]:
     if fault.code == "config":
         return str(told["problem_ta"]), str(told["problem_en"])
     return fault.tamil, fault.english
+
+
+def _printable(words: str) -> str:
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 _NAME = re.compile(r"([a-z_]+(?:\.[^\s:]+)+): ")

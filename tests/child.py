@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,23 @@ def plain_environment(home: Path, **more: str) -> dict[str, str]:
     """Of a process that knows nothing of who tests it, nor of UTF-8, as in a cron job."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     return {**kept, "HOME": str(home), "LC_ALL": "C", "PYTHONPATH": str(REPOSITORY), **more}
+
+
+def on_a_terminal(folder: Path, *words: str) -> str:
+    """What our command writes there, to its end, which is a good one."""
+    reader, terminal = os.openpty()
+    process = subprocess.Popen(
+        [*ETAMIL_ACTORS, *words], stdin=terminal, stdout=terminal, stderr=terminal, cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(terminal)
+    said = b""
+    with suppress(OSError):  # how a terminal says that nobody writes to it any more
+        while piece := os.read(reader, 4096):
+            said += piece
+    os.close(reader)
+    assert process.wait(PATIENCE) == 0, said.decode()
+    return said.decode()
 
 
 class ChildProcess:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.child import on_a_terminal
 from tests.http_life.serving import Server
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 PROGRAM = """
 சே = சேனல்_உருவாக்கு("வேலை");
@@ -36,24 +30,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "a.qmz").write_text(PROGRAM, "utf-8")
     (tmp_path / "config.yaml").write_text(CONFIG, "utf-8")
     return tmp_path
-
-
-def on_a_terminal(folder: Path, *words: str) -> str:
-    """What a command writes there, to its end."""
-    reader, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "etamil_actors", *words],
-        stdin=terminal, stdout=terminal, stderr=terminal, cwd=folder, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "NO_COLOR": "1"},
-    )  # fmt: skip
-    os.close(terminal)
-    said = b""
-    with suppress(OSError):  # how a terminal says that nobody writes to it any more
-        while piece := os.read(reader, 4096):
-            said += piece
-    os.close(reader)
-    assert process.wait(30) == 0, said.decode()
-    return said.decode()
 
 
 def objects(server: Server) -> Iterator[dict[str, Any]]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from queue import Queue
 from xml.etree import ElementTree as xml
@@ -22,6 +20,7 @@ from etamil_actors.actors.programs import words as answered
 from etamil_actors.language.keywords import WORDS
 from etamil_actors.testing.coverage import ranges_of
 from etamil_actors.testing.suite import BROKEN, FAILED, Wish, differences, run_file
+from tests.child import on_a_terminal
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -314,23 +313,7 @@ def test_where_two_values_differ(expected: object, actual: object, told: list[st
 def test_on_a_terminal_it_tells_how_far_it_is_and_leaves_no_trace_of_that(tmp_path: Path) -> None:
     for name in ("a.qmz", "b.qmz"):
         one(tmp_path, 'சோதனை "அ" { எதிர்பார்_மெய்(மெய்); }\n', name)
-    reader, terminal = pty.openpty()
-    root = str(Path(__file__).resolve().parent.parent)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "etamil_actors", "test"],
-        cwd=tmp_path,
-        stdout=terminal,
-        stderr=terminal,
-        env={**os.environ, "PYTHONPATH": root, "HOME": str(tmp_path), "NO_COLOR": "1"},
-    )
-    os.close(terminal)
-    told = b""
-    with suppress(OSError):  # how a terminal says that nobody writes to it any more
-        while piece := os.read(reader, 4096):
-            told += piece
-    os.close(reader)
-    assert process.wait(30) == 0
-    text = told.decode()
+    text = on_a_terminal(tmp_path, "test")
     assert "· 0/2" in text
     assert "· 1/2" in text
     seen = [line.rpartition("\x1b[K")[2].strip() for line in text.split("\n")]

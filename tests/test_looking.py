@@ -148,8 +148,10 @@ def test_dead_letters_are_listed_sent_again_and_thrown_away(world: World) -> Non
     world.until("dead", holds=lambda found: [one["id"] for one in found] == ["memory:2", "memory:3"])
     assert "there is no ‘memory:1’" in world.says("dead", "drop", "memory:1", status=1)[1]
     assert "there is no ‘எதுவோ’" in world.says("dead", "drop", "எதுவோ", status=1)[1]
+    assert [channel["dead"] for channel in world.json("channels")] == [2], "those that are in the list"
     assert "thrown away" in world.says("dead", "drop", "all")[1]
     assert world.json("dead") == []
+    assert [channel["dead"] for channel in world.json("channels")] == [0]
 
 
 def test_top_shows_one_picture_where_nobody_looks_and_many_on_a_terminal(world: World) -> None:

@@ -24,7 +24,7 @@ else:
 FILE_MARK = "<etamil>"
 """The file name in code objects of programs; how a frame of a program is told from ours."""
 
-FORMAT = 9
+FORMAT = 10
 """Raised with every change of what compiled code expects of the machine, or the other way round."""
 MAGIC = b"qmc1"
 _TAG = f"{sys.implementation.cache_tag}-{sys.hexversion:x}-{__version__}-{FORMAT}".encode()
@@ -80,10 +80,10 @@ class ShapeRow(NamedTuple):
 class Declaration(NamedTuple):
     """A route, job, test … of a service. ``unit`` is the number of its body, −1 without one.
 
-    ``name`` is the route's method or what the declaration is called, as far as the text tells;
-    ``path`` a route's path; ``place`` the packed file and line. ``is_inner`` marks a job that is not
-    declared but started where the program comes past it; ``captures`` are the locals it takes along,
-    ``reads`` all names that stand in it.
+    ``name`` is the route's method, the seconds of an இடைவெளி, or what the declaration is called, as far as
+    the text tells; ``path`` a route's path; ``place`` the packed file and line. ``is_inner`` marks a job
+    that is not declared but started where the program comes past it; ``captures`` are the locals it takes
+    along, ``reads`` all names that stand in it.
     ``takes`` tells how many values the body is given: 1 for a job that may consume a channel.
     """
 
@@ -113,6 +113,13 @@ class AddressRow(NamedTuple):
     host: str
     port: str
     is_written: bool
+    place: int
+
+
+class WordRow(NamedTuple):
+    """A word of the runtime that stands at the top level, as the program spells it."""
+
+    name: str
     place: int
 
 
@@ -155,6 +162,8 @@ class Program(NamedTuple):
     counted: bool
     serves: bool
     """Does it use words that only the actors of a running service answer?"""
+    top_words: tuple[WordRow, ...]
+    """Jobs, channels, locks and agents at the top level, which has to run once and no more for them."""
 
     def place_of(self, packed: int) -> tuple[str, int]:
         """The file's name and the line of a packed place."""
@@ -190,7 +199,7 @@ def _plain(value: object) -> object:
 
 def _program(parts: tuple[Any, ...]) -> Program:
     code, files, shared, decimals, types, shapes, declared, *rest = parts
-    channels, addresses, agents, keeps_functions, counted, serves = rest
+    channels, addresses, agents, keeps_functions, counted, serves, top_words = rest
     if not isinstance(code, CodeType) or not isinstance(serves, bool):
         raise TypeError("no program")
     return Program(
@@ -210,6 +219,7 @@ def _program(parts: tuple[Any, ...]) -> Program:
         keeps_functions,
         counted,
         serves,
+        tuple(WordRow(*row) for row in top_words),
     )
 
 

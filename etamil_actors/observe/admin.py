@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -23,7 +24,6 @@ import trio
 
 from etamil_actors.actors.actor import Actor, ActorSpec
 from etamil_actors.actors.behaviour import Behaviour
-from etamil_actors.actors.channels.base import Channel
 from etamil_actors.actors.channels.letters import Letter
 from etamil_actors.actors.programs.agents import AgentBehaviour
 from etamil_actors.actors.programs.jobs import JobBehaviour
@@ -82,7 +82,7 @@ class Facts:
             case "jobs":
                 return {"jobs": [*self.jobs()]}
             case "channels":
-                return {"channels": [*self.channels()]}
+                return {"channels": await self.channels()}
             case "dead" if "do" in asked:
                 return {"done": await self._deal(str(asked["do"]), str(asked.get("id", "")))}
             case "dead":
@@ -95,7 +95,7 @@ class Facts:
             "process": self.process(),
             "tree": self.tree(),
             "jobs": [*self.jobs()],
-            "channels": [*self.channels()],
+            "channels": await self.channels(),
             "dead": await self.dead(),
             "events": [*self._recent.told()],
         }
@@ -143,25 +143,27 @@ class Facts:
                         "path": actor.path,
                     }
 
-    def channels(self) -> Iterator[dict[str, Any]]:
-        """Channels, with what waits in them."""
-        system = self._system
-        for channel in system.channels.channels:
-            settings = channel.settings
-            yield {
+    async def channels(self) -> list[dict[str, Any]]:
+        """Channels, with what waits in them, and how many dead letters of each are in the list."""
+        dead = await self._dead()
+        return [
+            {
                 "name": channel.name,
-                "kind": settings.kind,
-                "transport": settings.transport,
-                "capacity": settings.capacity,
+                "kind": channel.settings.kind,
+                "transport": channel.settings.transport,
+                "capacity": channel.settings.capacity,
                 "waiting": channel.pending,
-                "dead": self._dead_of(channel),
+                "dead": dead[channel.name],
                 "closed": channel.is_closed,
             }
+            for channel in self._system.channels.channels
+        ]
 
-    def _dead_of(self, channel: Channel) -> int:
-        journal = self._system.journal
-        count = self._system.letters.count(channel.name)
-        return count + (journal.letters.count(channel.name) if journal is not None else 0)
+    async def _dead(self) -> Counter[str]:
+        dead = Counter(await self._system.letters.kept())
+        if self._system.journal is not None:
+            dead.update(await self._system.journal.letters.kept())
+        return dead
 
     async def dead(self) -> dict[str, Any]:
         """Dead letters: of channels in memory, of the journal, and one-time jobs that have failed."""

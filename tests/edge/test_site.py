@@ -177,6 +177,87 @@ def test_server_on_is_refused_where_the_top_level_runs_for_each_request() -> Non
         serve([plan("p", text, prelude_per_request=True)], scenario)
 
 
+def test_every_answer_counts_as_handled_and_errors_of_the_program_as_failures_too() -> None:
+    async def scenario(world: World) -> None:
+        for status in (200, 201, 404, 409, 422, 500, 503):
+            assert (await world.get(f"/a?s={status}"))[0] == status
+        (route,) = world.system.services["p"].routes
+        assert (route.answered, route.failed) == (7, 1)
+
+    text = """
+    சொல்பவை = {"404": "not_found", "409": "conflict", "422": "validation", "500": "எதுவோ", "503": "overloaded"};
+    வழி பெறு, "/a" {
+        s = query_params.s;
+        (s == "200") எனில் { உறங்கு(1); பதில் 200, s; திரும்பு; }
+        (s == "201") எனில் { பதில் 201, s; திரும்பு; }
+        பிழை_எழுப்பு(சொல்பவை[s], "x");
+    }
+    """
+    serve([plan("p", text)], scenario)
+
+
+def test_an_interval_runs_the_top_level_first_where_each_request_does() -> None:
+    async def scenario(world: World) -> None:
+        await trio.sleep(11)
+        assert world.lines == ["top", "every 2 1"], "after one interval, in a machine of its own"
+        assert await world.get("/a") == (200, "1")
+        await trio.sleep(10.5)
+        assert world.lines == ["top", "every 2 1", "top", "top", "every 2 1"]
+
+    text = """
+    அச்சு "top";
+    செயல் இரட்டை(n) { திரும்பு n * 2; }
+    g = 1;
+    இடைவெளி 10 { அச்சு "every " & இரட்டை(g) & " " & g; g = g + 1; }
+    வழி பெறு, "/a" { பதில் 200, g; }
+    """
+    serve([plan("p", text, prelude_per_request=True)], scenario)
+
+
+def test_an_interval_without_routes_runs_where_the_top_level_would_run_for_each_request() -> None:
+    async def scenario(world: World) -> None:
+        await trio.sleep(6)
+        assert world.lines == ["b"] * 5
+
+    text = 'இடைவெளி 0.5 { அச்சு "b"; } இடைவெளி 2 { அச்சு 1 / 0; }'
+    serve([plan("p", text, prelude_per_request=True)], scenario)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("n = 5; இடைவெளி n { அச்சு 1; }", r"p\.qmz:1:.*the seconds of இடைவெளி are a number"),
+        ("\nc = சேனல்_உருவாக்கு();", r"p\.qmz:2:.*‘சேனல்_உருவாக்கு’ cannot stand"),
+        ("l = _lock();", "‘_lock’ cannot stand"),
+        ("a = அணு_உருவாக்கு(0);", "‘அணு_உருவாக்கு’ cannot stand"),
+        ("முகவர் எ() { செய்தி ம() { திரும்பு 1; } }", "‘முகவர்’ cannot stand"),
+        ('பணி_உருவாக்கு "ப", {"every": 5} { அச்சு 1; }', "‘பணி_உருவாக்கு’ cannot stand"),
+        ('(மெய்) எனில் { பணி_உருவாக்கு "ப" { அச்சு 1; } }', "‘பணி_உருவாக்கு’ cannot stand"),
+    ],
+)
+def test_what_lasts_is_refused_where_the_top_level_runs_for_each_request(text: str, said: str) -> None:
+    async def scenario(world: World) -> None:
+        raise AssertionError("it has started")
+
+    with pytest.raises(StartError, match=said):
+        serve([plan("p", text + ' வழி பெறு, "/a" { பதில் 200, 1; }', prelude_per_request=True)], scenario)
+
+
+def test_names_of_the_program_may_be_words_of_services_where_the_top_level_runs_for_each_request() -> None:
+    async def scenario(world: World) -> None:
+        assert await world.get("/a") == (200, "[7,8]")
+
+    text = """
+    செயல் சேனல்_உருவாக்கு() { திரும்பு 7; }
+    பூட்டு_உருவாக்கு = செயல்() { திரும்பு 8; };
+    c = சேனல்_உருவாக்கு();
+    d = பூட்டு_உருவாக்கு();
+    செயல் பிறகு() { பணி_உருவாக்கு "ப" { அச்சு 1; } }
+    வழி பெறு, "/a" { பிறகு(); பதில் 200, [c, d]; }
+    """
+    serve([plan("p", text, prelude_per_request=True)], scenario)
+
+
 def test_an_error_of_a_top_level_that_runs_for_each_request_is_that_requests() -> None:
     async def scenario(world: World) -> None:
         assert (await world.get("/a?x=0"))[0] == 500

@@ -7,8 +7,8 @@ journal keeps its own in its file.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, Protocol
 from weakref import ref
 
@@ -57,6 +57,9 @@ class Letters(Protocol):
 
     async def listed(self, channel: str | None = None) -> list[Letter]:
         """Those that are kept, oldest first."""
+
+    async def kept(self) -> Mapping[str, int]:
+        """How many are kept of each channel that has any."""
 
     async def requeue(self, number: int) -> bool:
         """Send it again, as a new message; False when there is no such letter.
@@ -126,6 +129,10 @@ class MemoryLetters:
     async def listed(self, channel: str | None = None) -> list[Letter]:
         """See ``Letters``."""
         return [letter for letter, _ in self._letters.values() if channel in (None, letter.channel)]
+
+    async def kept(self) -> Mapping[str, int]:
+        """See ``Letters``."""
+        return Counter(letter.channel for letter, _ in self._letters.values())
 
     async def requeue(self, number: int) -> bool:
         """See ``Letters``."""

@@ -6,6 +6,7 @@ They are kept in the file until somebody requeues or drops them.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
@@ -110,6 +111,16 @@ class JournalLetters:
             )
             for number, time, name, value, key, said, tamil, english, trace, tries in found
         ]
+
+    async def kept(self) -> Mapping[str, int]:
+        """How many messages are kept of each channel that has any."""
+        await self._journal.flush()
+        return dict(
+            self._journal.read(
+                "SELECT name, count(*) FROM dead JOIN channels ON channels.number = dead.channel"
+                " GROUP BY name"
+            )
+        )
 
     async def requeue(self, number: int) -> bool:
         """Let it be tried again, as if it were new; False when there is no such letter.

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unicodedata import normalize
 
@@ -46,6 +48,7 @@ from etamil_actors.vm.values import Function, Handle, Value
 if TYPE_CHECKING:
     from etamil_actors.actors.journal.jobs import StoredJob, StoredJobs
     from etamil_actors.actors.programs.service import RunningService
+    from etamil_actors.vm.machine import Machine
 
 SHUTDOWN_SECONDS: Final = 10.0
 """How long a run may take to finish at shutdown, if the program says nothing."""
@@ -366,12 +369,20 @@ def declared_specs(service: RunningService) -> list[tuple[ActorSpec, bool]]:
     specs: list[tuple[ActorSpec, bool]] = []
     names: dict[str, int] = {}
     program = service.image.program
+    told = service.declared
+    if service.prelude_per_request:
+        _refuse_what_lasts(service)
+        told = {
+            number: (Decimal(row.name),) if row.name else ()
+            for number, row in enumerate(program.declared)
+            if row.kind == "every"
+        }
     for number, row in enumerate(program.declared):
-        if row.kind not in ("job", "every") or row.is_inner or number not in service.declared:
+        if row.kind not in ("job", "every") or row.is_inner or number not in told:
             continue
         file, line = program.place_of(row.place)
         try:
-            plan = _declared_plan(row.kind, number, service.declared[number])
+            plan = _declared_plan(row.kind, number, told[number])
             if (first := names.get(plan.name)) is not None:
                 raise Fault(
                     "config",
@@ -394,8 +405,30 @@ def declared_specs(service: RunningService) -> list[tuple[ActorSpec, bool]]:
     return specs
 
 
+def _refuse_what_lasts(service: RunningService) -> None:
+    """Where the top level runs for each request, nothing that it makes can last."""
+    program = service.image.program
+    for one in program.top_words:
+        refused = Fault(
+            "config",
+            problem_ta=f"‘prelude: per_request’ உள்ள சேவையின் மேல்நிலையில் ‘{one.name}’ இருக்க முடியாது; அதைத்"
+            " தனிச் சேவையாக்குங்கள், அல்லது அந்த அமைப்பை நீக்குங்கள்",
+            problem_en=f"‘{one.name}’ cannot stand at the top level of a service with ‘prelude:"
+            " per_request’; make it a service of its own, or take that setting away",
+        )
+        refused.trace = (Frame(*program.place_of(one.place), 1, one.name),)
+        raise refused
+
+
 def _declared_plan(kind: str, number: int, given: tuple[Value, ...]) -> JobPlan:
     if kind == "every":
+        if not given:
+            raise Fault(
+                "config",
+                problem_ta="‘prelude: per_request’ உள்ள சேவையில் இடைவெளியின் நொடிகளை எண்ணாகவே எழுத வேண்டும்",
+                problem_en="in a service with ‘prelude: per_request’ the seconds of இடைவெளி are a number that"
+                " is written out",
+            )
         every = Every(max(1.0, float(int(given[0]))))
         return JobPlan(f"இடைவெளி:{number + 1}", every, restart=Restart.PERMANENT, attempts=Attempts(1))
     name = normalize("NFC", text_of(given[0]))
@@ -415,6 +448,8 @@ def _spec(
     def prepare(activity: Activity) -> tuple[Callable[..., Value], tuple[Value, ...]]:
         machine = service.take_machine()
         activity.enter(machine)
+        if service.prelude_per_request:  # and for each run
+            return partial(_run_with_top, machine), (unit,)
         # A body that could get a message is given one, or nothing.
         return machine.run_body, (unit,) if plan.source is not None or not takes else (unit, None)
 
@@ -426,6 +461,11 @@ def _spec(
         backoff=Backoff(),
         shutdown=plan.shutdown,
     )
+
+
+def _run_with_top(machine: Machine, unit: int) -> Value:
+    machine.run_top()
+    return machine.run_body(unit)
 
 
 def _stem(plan: JobPlan) -> str:

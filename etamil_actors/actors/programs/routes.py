@@ -231,8 +231,9 @@ class Route:
         self.line: deque[Pending] = deque()
         """Those that wait for a machine, oldest first."""
         self.answered = 0
+        """Requests that were answered, whatever the answer was."""
         self.failed = 0
-        """Requests that ended with an error of the program."""
+        """Those of them that ended with an error of the program."""
         self._failures = RestartWindow(FAILURES, FAILURE_SECONDS)
         self._behaviour: RouteBehaviour | None = None
         self._is_over = False
@@ -306,6 +307,7 @@ class Route:
         return response
 
     def _too_busy(self) -> Response:
+        self.answered += 1
         seconds = min(max(ceil(self.queue_age), 1), LONGEST_RETRY)
         return refusal(Fault("overloaded"), [(b"retry-after", b"%d" % seconds)])
 
@@ -373,6 +375,7 @@ class Route:
 
     def _over(self, activity: Activity) -> None:
         """The request is answered, and nothing of it runs any more."""
+        self.answered += 1
         del self.running[activity]
         machine, activity.machine = activity.machine, None
         if machine is not None:
@@ -588,7 +591,6 @@ class Route:
         """Raises: Fault, the answer cannot travel or is not what the route has promised."""
         request = activity.request
         if request is not None and request.line is not None and request.line.is_open:
-            self.answered += 1
             return Response(200, [])  # it has been sent
         said = activity.said
         if self.is_stream and said is None and value is None:
@@ -601,7 +603,6 @@ class Route:
         promised = self.options.answer
         if promised is not None and response.status < 300 and response.status not in NO_BODY:
             self._keep_promise(answer, promised)
-        self.answered += 1
         return response
 
     def _keep_promise(self, answer: Answer, promised: FieldInfo) -> None:

@@ -25,6 +25,7 @@ import ast
 import sys
 import warnings
 from bisect import bisect_right
+from collections.abc import Iterator
 from decimal import Decimal
 from types import CodeType
 
@@ -46,6 +47,7 @@ from etamil_actors.language.program import (
     MessageRow,
     Program,
     ShapeRow,
+    WordRow,
     pack,
 )
 from etamil_actors.language.source import SourceMap, clusters
@@ -272,7 +274,15 @@ class _Generator(Emitter):
             agents=tuple(self._agent_row(unit) for unit in self.units.agents.values()),
             counted=self.counted,
             serves=self._serves(functions),
+            top_words=tuple(self._top_words()),
         )
+
+    def _top_words(self) -> Iterator[WordRow]:
+        for node in self.units.top_words:
+            if isinstance(node, nodes.Agent):
+                yield WordRow("முகவர்", self._line(node))
+            elif node.text not in self.units.functions and node.text not in self.units.globals:
+                yield WordRow(node.text, self._line(node))
 
     def _serves(self, functions: list[ast.stmt]) -> bool:
         """Is anything in it that only the actors of a running service can do?"""
@@ -319,6 +329,8 @@ class _Generator(Emitter):
             return method.upper(), path
         if isinstance(node, nodes.Agent):
             return node.name.text, ""
+        if isinstance(node, nodes.Every):
+            return (str(node.seconds.value) if isinstance(node.seconds, nodes.Number) else ""), ""
         name = node.name if isinstance(node, nodes.Test) else None
         if isinstance(node, nodes.Call) and node.arguments:
             name = node.arguments[0]

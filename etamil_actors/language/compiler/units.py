@@ -112,6 +112,8 @@ class Units:
         """Where the program makes channels."""
         self.addresses: list[tuple[nodes.Node, bool]] = []
         """Where the program says an address to be served at; and does it always come past that?"""
+        self.top_words: list[nodes.Name | nodes.Agent] = []
+        """Jobs, channels, locks and agents at the top level, or what the program calls by their names."""
         self.number_of: dict[int, int] = {}
         """The place in ``declared`` of a node that declares something where it stands."""
         self.globals: set[str] = set()
@@ -123,6 +125,10 @@ class Units:
         unit = Unit(kind, len(self.all), name, node, parent)
         self.all.append(unit)
         return unit
+
+
+ONCE_ONLY = frozenset(("jobs", "channels", "locks", "agents"))
+"""Words that make what lasts make it at a top level that runs once."""
 
 
 def is_handler_word(name: str) -> bool:
@@ -331,6 +337,7 @@ class _Collector:
         unit = self._open(AGENT, node.name.text, node, node.parameters, node.body)
         self.units.agents[node.name.text] = unit
         self._declare("agent", unit, node)
+        self.units.top_words.append(node)
 
     def _message(self, node: nodes.Message) -> None:
         unit = self._open(MESSAGE, node.name.text, node, node.parameters, node.body)
@@ -422,6 +429,9 @@ class _Collector:
         builtin = BUILTIN_OF.get(node.callee.text) if isinstance(node.callee, nodes.Name) else None
         if builtin is not None and builtin.english == "_channel":
             self.units.channels.append(node)
+        if builtin is not None and builtin.group in ONCE_ONLY and self.unit.kind == TOP:
+            assert isinstance(node.callee, nodes.Name)
+            self.units.top_words.append(node.callee)
         if isinstance(node.callee, nodes.Name) and is_handler_word(node.callee.text):
             self._handler(node)
         if isinstance(node.callee, nodes.Name) and is_address_word(node.callee.text):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ASK_SECONDS: Final = 5.0
 MOST_BYTES: Final = 64 * 1024 * 1024
 DEFAULT: Final = "config.yaml"
+JOINERS: Final = "\u200c\u200d"
+"""Signs without a width of their own that belong to words."""
 
 TWO = tuple[str, str]
 
@@ -28,7 +30,7 @@ class Process(NamedTuple):
     facts: dict[str, Any]
 
     def ask(self, **question: Any) -> dict[str, Any]:
-        """Raises: OSError, it has gone; Refused."""
+        """Raises: OSError, it has gone; RefusedError."""
         return ask(self.socket, question)
 
     @property
@@ -145,10 +147,22 @@ def _nobody() -> None:
     )
 
 
-def lost(process: Process, trouble: OSError) -> int:
-    """Say that a process has gone in the middle; the exit status."""
+def lost(process: Process, trouble: OSError | RefusedError) -> int:
+    """Say that a process has gone in the middle, or does not want to answer; the exit status."""
+    if isinstance(trouble, RefusedError):
+        complain(f"{process.name}: {trouble.tamil}", f"{process.name}: {trouble.english}")
+        return 1
     complain(f"{process.name}: பதில் இல்லை: {trouble}", f"{process.name}: no answer: {trouble}")
     return 1
+
+
+def answer_of(process: Process, **question: Any) -> dict[str, Any] | None:
+    """What a process answers. None: it has gone or does not want to, which has been told."""
+    try:
+        return process.ask(**question)
+    except (OSError, RefusedError) as trouble:
+        lost(process, trouble)
+        return None
 
 
 # ---- answers for people ---------------------------------------------------------------
@@ -171,10 +185,10 @@ def tell_list(
     process = the_one(given.words)
     if process is None:
         return 1
-    try:
-        found = process.ask(ask=what)[what]
-    except OSError as trouble:
-        return lost(process, trouble)
+    answer = answer_of(process, ask=what)
+    if answer is None:
+        return 1
+    found = answer[what]
     if given.options["json"]:
         print_json(found)
     elif not found:
@@ -186,7 +200,7 @@ def tell_list(
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
     """Lines of a table; the columns in ``right`` stand to the right."""
-    cells = [list(heads), *[list(row) for row in rows]]
+    cells = [list(heads), *[[one_line(text) for text in row] for row in rows]]
     widths = [max(cell_width(row[place]) for row in cells) for place in range(len(heads))]
     for row in cells:
         line = "  ".join(_padded(text, widths[place], place in right) for place, text in enumerate(row))
@@ -196,6 +210,20 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[i
 def _padded(text: str, width: int, to_right: bool) -> str:
     space = " " * (width - cell_width(text))
     return space + text if to_right else text + space
+
+
+def one_line(text: str) -> str:
+    """Names and messages come from programs and their clients: in them nothing moves the cursor of a
+    terminal, or changes its colours."""
+    if text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(letter: str) -> str:
+    if letter == "\n":
+        return " ⏎ "
+    return letter if letter.isprintable() or letter in JOINERS else repr(letter)[1:-1]
 
 
 def cell_width(text: str) -> int:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from etamil_actors.commands import Usage, complain, remark
-from etamil_actors.commands.asking import Process, RefusedError, age, lost, print_json, table, the_one
+from etamil_actors.commands.asking import (
+    Process,
+    RefusedError,
+    age,
+    answer_of,
+    lost,
+    print_json,
+    table,
+    the_one,
+)
 
 if TYPE_CHECKING:
     from etamil_actors.cli import Given
@@ -31,16 +40,18 @@ def main(given: Given) -> int:
     process = the_one(given.texts.get("of", ())[-1:])
     if process is None:
         return 1
+    if what == LIST:
+        return _list(process, as_json=bool(given.options["json"]))
     try:
-        if what == LIST:
-            return _list(process, as_json=bool(given.options["json"]))
         return _deal(process, what, given.words[1:])
-    except OSError as trouble:
+    except (OSError, RefusedError) as trouble:
         return lost(process, trouble)
 
 
 def _list(process: Process, *, as_json: bool) -> int:
-    answer = process.ask(ask="dead")
+    answer = answer_of(process, ask="dead")
+    if answer is None:
+        return 1
     letters: list[dict[str, Any]] = answer["letters"]
     if as_json:
         print_json(letters)
@@ -71,11 +82,22 @@ def _why(one: dict[str, Any]) -> str:
     return f"{said} [{one['code']}]"
 
 
+def _every_one(process: Process) -> Iterator[str]:
+    """Those that are there now, however many; not those that become one while we deal with them."""
+    left = None
+    while left != 0:
+        answer = process.ask(ask="dead")
+        ids = [letter["id"] for letter in answer["letters"]]
+        if not ids:
+            return
+        left = len(ids) + answer["more"] if left is None else left
+        yield from ids[:left]
+        left -= len(ids[:left])
+
+
 def _deal(process: Process, what: str, ids: Sequence[str]) -> int:
-    if ALL in ids:
-        ids = [letter["id"] for letter in process.ask(ask="dead")["letters"]]
     status = 0
-    for id in ids:
+    for id in _every_one(process) if ALL in ids else ids:
         try:
             done = process.ask(ask="dead", do=what, id=id)["done"]
         except RefusedError as refused:

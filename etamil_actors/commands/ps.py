@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from etamil_actors.commands.asking import (
     Process,
     age,
+    answer_of,
     bytes_of,
-    lost,
+    one_line,
     print_json,
     table,
     wanted,
@@ -27,10 +28,9 @@ def main(given: Given) -> int:
     if not given.words and len(found) > 1:
         return _tell_all(found, as_json=bool(given.options["json"]))
     for process in found:
-        try:
-            answer = process.ask(ask="tree")
-        except OSError as trouble:
-            return lost(process, trouble)
+        answer = answer_of(process, ask="tree")
+        if answer is None:
+            return 1
         if given.options["json"]:
             print_json(answer)
         else:
@@ -92,7 +92,7 @@ def tree(answer: dict[str, Any]) -> list[str]:
 
 
 def _told(actor: dict[str, Any]) -> str:
-    parts = [actor["path"].rpartition("/")[2]]
+    parts = [one_line(actor["path"].rpartition("/")[2])]
     if actor["kind"] not in ("supervisor", "actor"):
         parts.append(actor["kind"])
     if actor["state"] != "running":

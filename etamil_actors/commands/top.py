@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from etamil_actors.commands import Usage
-from etamil_actors.commands.asking import Process, age, cell_width, lost, table, the_one
+from etamil_actors.commands.asking import Process, RefusedError, age, cell_width, lost, table, the_one
 from etamil_actors.commands.ps import head
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ def main(given: Given) -> int:
     if not 1 <= seconds <= 3600:
         raise Usage("--seconds: 1 முதல் 3600 வரை", "--seconds is from 1 to 3600")
     try:
-        if not sys.stdout.isatty():
-            sys.stdout.write("\n".join(Look(process).lines(None)) + "\n")
-            return 0
-        return _watch(process, seconds)
-    except OSError as trouble:
+        if sys.stdout.isatty():
+            return _watch(process, seconds)
+        lines = Look(process).lines(None)
+    except (OSError, RefusedError) as trouble:
         return lost(process, trouble)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
 
 
 def _watch(process: Process, seconds: int) -> int:

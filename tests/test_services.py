@@ -399,6 +399,17 @@ def test_a_source_that_cannot_be_read_is_told_and_the_others_are_taken_in(start:
     assert {one["id"] for one in get(server, "/classify/today")["topics"]} == {"markets", "weather"}
 
 
+def test_an_item_that_says_too_little_is_told_and_does_no_harm(start: Start, tmp_path: Path) -> None:
+    sources = tmp_path / "services" / "sources"
+    (sources / "vizha.json").write_text('{"name": "விழா", "items": [{"id": "1", "title": "பொங்கல்"}]}', "utf-8")
+    (sources / "old.json.bak").write_text("{", "utf-8")
+    server = start()
+    status = get(server, "/ingest/status")
+    assert (status["state"], status["items_today"]) == ("failed", 6)
+    assert [one["name"] for one in status["sources"] if one["error"]] == ["vizha.json"]
+    assert get(server, "/classify/today")["total"] == 6
+
+
 def test_the_commands_in_the_head_of_the_api_work(serving: Server) -> None:
     head = (REPOSITORY / "services" / "api.qmz").read_text("utf-8").split("\nநிலை ")[0]
     commands = re.findall(r"^//   (curl .+)$", head, re.MULTILINE)

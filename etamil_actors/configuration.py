@@ -31,9 +31,11 @@ from etamil_actors.configuration_table import (
     ConfigError,
     Row,
     Said,
+    built_in_paths,
     count,
     meaning,
     near,
+    path_of,
     refused_at,
     short,
 )
@@ -373,13 +375,16 @@ class Reader:
         return next((value for key, value in node.value if key.value == name), node)
 
     def _check_paths(self, node: yaml.Node, settings: HttpSettings) -> None:
-        used = [path for path in (settings.health, settings.metrics, settings.openapi, settings.docs) if path]
+        used = built_in_paths(settings)
         for path in used:
             if used.count(path) > 1:
+                is_below = path.startswith(f"{settings.health}/")
                 raise ConfigError(
                     self.place(self._inside(node, "paths")),
-                    f"‘http.paths’: ‘{path}’ இருமுறை உள்ளது; ஒவ்வொன்றுக்கும் ஒரு பாதை தேவை",
-                    f"‘http.paths’: ‘{path}’ is given twice; each needs a path of its own",
+                    f"‘http.paths’: ‘{path}’ {'health-க்கு உரியது' if is_below else 'இருமுறை உள்ளது'};"
+                    " ஒவ்வொன்றுக்கும் ஒரு பாதை தேவை",
+                    f"‘http.paths’: ‘{path}’ {'belongs to health' if is_below else 'is given twice'};"
+                    " each needs a path of its own",
                 )
 
     def _check_cors(self, node: yaml.Node, cors: Cors) -> None:
@@ -448,7 +453,7 @@ class Reader:
                     f"‘{whole}.url’ cannot be understood; {UNCLEAR_URL[1]}",
                 )
             if kind == "sqlite" and url != ":memory:":
-                url = os.path.join(self._folder, url)
+                url = path_of(Said(f"{whole}.url", place, url, self._folder))
             settings = PoolSettings(**(found | {"kind": kind, "url": url, "name": name.value}))
             if settings.least > settings.most:
                 least, most = f"min_connections ({settings.least})", f"max_connections ({settings.most})"
@@ -528,7 +533,7 @@ class Reader:
         return ServiceEntry(self._program(said["path"], "services.path"), prefix, when == PER_REQUEST, own)
 
     def _program(self, node: yaml.Node, name: str) -> str:
-        return os.path.join(self._folder, self._text(node, name))
+        return path_of(Said(name, self.place(node), self._text(node, name), self._folder))
 
     def _free(self, node: yaml.Node, name: str, depth: int = 0) -> Any:
         """A value of the program's own: texts, exact numbers, booleans, nothing, lists and records."""

@@ -22,11 +22,12 @@ from etamil_actors.configuration_table import (
     Kind,
     Row,
     Said,
+    built_in_paths,
     check_table,
     entry_of,
     one_of,
     read_key_set,
-    read_path,
+    read_one_path,
     read_text_file,
     refused_at,
     several,
@@ -70,16 +71,6 @@ def _read_base(said: Said) -> str:
     return url
 
 
-def _read_here(said: Said) -> str:
-    """A path of this service, and one only. Raises: ConfigError."""
-    path = read_path(said)
-    if path.startswith("//") or any(part.startswith((":", "*")) for part in path.split("/")):
-        raise said.other(
-            "‘//’, ‘:பெயர்’, ‘*’ இல்லாத ஒரே பாதை தேவை", "one path is needed, without ‘//’, ‘:name’ and ‘*’"
-        )
-    return path
-
-
 def _read_lifetime(said: Said) -> int:
     seconds: int = WHOLE_SECONDS.read(said)
     if not seconds:
@@ -106,7 +97,7 @@ ALGORITHMS: Final = several(
 KEY_SET: Final = Kind("கோப்பு", "file", read_key_set, "Mapping[str, Any] | None", _hidden)
 URL: Final = Kind("முகவரி", "URL", _read_url, "str")
 BASE: Final = URL._replace(read=_read_base)
-HERE: Final = PATH._replace(tamil="பாதை", english="path", read=_read_here)
+HERE: Final = PATH._replace(tamil="பாதை", english="path", read=read_one_path)
 LIFETIME: Final = WHOLE_SECONDS._replace(read=_read_lifetime)
 RATE: Final = Kind("எண்ணிக்கை/காலம்", "count/time", _read_rate, "str")
 NAMES: Final = several(TEXT, "பெயர்கள்", "names")
@@ -279,7 +270,7 @@ def expect_apart(reader: Reader, node: yaml.Node, auth: AuthSettings, http: Http
     """The doors of a login are at other paths than what every service has. Raises: ConfigError."""
     if auth.oidc is not None:
         doors = (auth.oidc.login, auth.oidc.callback, auth.oidc.logout)
-        others = [path for path in (http.health, http.metrics, http.openapi, http.docs) if path in doors]
+        others = [path for path in built_in_paths(http) if path in doors]
         if others:
             raise ConfigError(
                 reader.place(node),

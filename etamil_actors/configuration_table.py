@@ -255,7 +255,7 @@ def _read_text(said: Said) -> str:
 def _read_path(said: Said) -> str:
     if not said.text or said.text.lower() in _NO:
         return ""
-    return read_path(said, "பாதை, அல்லது off", ", or off")
+    return read_one_path(said, "பாதை, அல்லது off", ", or off")
 
 
 def read_path(said: Said, tamil: str = "பாதை", english: str = "") -> str:
@@ -274,6 +274,24 @@ def read_path(said: Said, tamil: str = "பாதை", english: str = "") -> str
     except PathError as wrong:
         shown = f": ‘{short(said.text)}’"
         raise said.wrong(wrong.flaw.tamil + shown, wrong.flaw.english + shown) from None
+
+
+def read_one_path(said: Said, tamil: str = "பாதை", english: str = "") -> str:
+    """A path that is one path, and no pattern of many. Raises: ConfigError."""
+    path = read_path(said, tamil, english)
+    if path.startswith("//") or any(part.startswith((":", "*")) for part in path.split("/")):
+        raise said.other(
+            "‘//’, ‘:பெயர்’, ‘*’ இல்லாத ஒரே பாதை தேவை", "one path is needed, without ‘//’, ‘:name’ and ‘*’"
+        )
+    return path
+
+
+def built_in_paths(http: HttpSettings) -> list[str]:
+    """What is at a path without any program."""
+    from etamil_actors.edge.health import QUESTIONS, path_of
+
+    health = [path_of(http.health, question) for question in QUESTIONS] if http.health else []
+    return [*health, *(path for path in (http.metrics, http.openapi, http.docs) if path)]
 
 
 _NO_PREFIX: Final = ":*?#%"
@@ -303,7 +321,7 @@ def _read_token(said: Said) -> str:
     return said.text
 
 
-def _path_of(said: Said) -> str:
+def path_of(said: Said) -> str:
     """Where a file is. Raises: ConfigError."""
     if "\0" in said.text:
         raise said.wrong("கோப்பின் பெயரில் U+0000 வரக்கூடாது", "the name of a file cannot have U+0000 in it")
@@ -311,7 +329,7 @@ def _path_of(said: Said) -> str:
 
 
 def _read_file(said: Said) -> str:
-    path = _path_of(said)
+    path = path_of(said)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise said.wrong(f"‘{path}’ ஒரு கோப்பு அல்ல", f"‘{path}’ is no file")
@@ -338,7 +356,7 @@ def _read_secret(said: Said) -> str:
 
 
 def _read_secret_file(said: Said) -> str:
-    text = _content(said, _path_of(said))
+    text = _content(said, path_of(said))
     return _read_secret(said._replace(text=text.rstrip("\r\n")))
 
 
@@ -361,14 +379,14 @@ def _content(said: Said, path: str) -> str:
 
 def read_text_file(said: Said) -> str:
     """What a file holds, without the end of its last line. Raises: ConfigError."""
-    return _content(said, _path_of(said)).rstrip("\r\n")
+    return _content(said, path_of(said)).rstrip("\r\n")
 
 
 def read_key_set(said: Said) -> Any:
     """The JWKS that a file holds. Raises: ConfigError."""
     from etamil_actors.edge.exact_json import NotExactError, decode
 
-    path = _path_of(said)
+    path = path_of(said)
     try:
         found = decode(_content(said, path).encode())
     except NotExactError:

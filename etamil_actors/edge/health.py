@@ -251,6 +251,11 @@ QUESTIONS: Final = tuple(_ANSWERS)
 """What stands behind the path of health: ``/health/live`` … and nothing for the summary."""
 
 
+def path_of(health: str, question: str) -> str:
+    """Where a question is answered, below the path of health."""
+    return f"{health.rstrip('/')}/{question}" if question else health
+
+
 def _ask(check: Check) -> Verdict:
     try:
         return check()

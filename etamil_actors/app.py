@@ -29,6 +29,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -36,6 +37,7 @@ from etamil_actors.actors.actor import Actor, ActorSpec, Behaviour
 from etamil_actors.actors.errors import StartError, TooManyRestartsError, describe
 from etamil_actors.actors.events import EventStream
 from etamil_actors.actors.moments import after
+from etamil_actors.actors.programs.replacing import generations
 from etamil_actors.actors.programs.shutdown import Shutdown
 from etamil_actors.actors.programs.system import System, open_system
 from etamil_actors.actors.programs.words import WORDS
@@ -46,8 +48,7 @@ from etamil_actors.leases import LocalLease
 from etamil_actors.observe.admin import About, Facts, admin_spec
 from etamil_actors.observe.lines import BAD, NOTE, Lines
 from etamil_actors.observe.recent import Recent
-from etamil_actors.plan import Plan, service_plan
-from etamil_actors.ports.databases import PoolSettings
+from etamil_actors.plan import Plan, expect_services_of_log, make_folders, service_plan
 from etamil_actors.ports.web import WebSettings
 from etamil_actors.renewing import Read, Renewal
 from etamil_actors.resource_settings import ResourceSettings
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from etamil_actors.commands.announcing import Started
     from etamil_actors.edge.observer import Observer
     from etamil_actors.edge.server import Edge
+    from etamil_actors.observe.settings import LogSettings
     from etamil_actors.ports import Clock
     from etamil_actors.ports.databases import Databases
     from etamil_actors.ports.redis import RedisServers
@@ -213,6 +215,8 @@ class Process:
         self._shutdown: Shutdown | None = None
         self._is_taken_down = trio.Event()
         self._signals = 0
+        self._levels: WeakKeyDictionary[RunningService, str] = WeakKeyDictionary()
+        """What programs have said of their log, which counts where the configuration is silent."""
         self.renewal = Renewal(self)
         self._starting: Mapping[str, RunningService] = {}
         """The services, once the start has begun."""
@@ -267,7 +271,7 @@ class Process:
         others: list[Spec] = []
         self._starting = system.services
         self._watch(system, plan)
-        _make_folders(plan.resources.databases.values())
+        make_folders(plan)
         if plan.lease:
             system.is_first = trio.Event()
             others.append(ActorSpec(name="lease", make=lambda: UnderLease(system, plan.lease)))
@@ -303,38 +307,40 @@ class Process:
 
     def _watch(self, system: System, plan: Plan) -> None:
         """Who logs what. Raises: Fault ``config``."""
-        log = plan.resources.log
-        for name in log.levels:
-            if name not in system.services:
-                names = ", ".join(system.services)
-                raise Fault(
-                    "config",
-                    problem_ta=f"log.levels: ‘{name}’ என்ற சேவை இல்லை; உள்ளவை: {names}",
-                    problem_en=f"log.levels: there is no service ‘{name}’; there is {names}",
-                )
-        for service in system.services.values():
-            self.set_log(service, plan)
-        system.choose_log = partial(self._choose_log, plan)
+        expect_services_of_log(plan)
+        self.take_log(system, plan)
         if plan.resources.tracing is not None:
             from etamil_actors.resources.telemetry.otlp import open_tracer
 
             system.tracer = open_tracer(plan.resources.tracing, system.keeper, name=plan.title)
 
+    def take_log(self, system: System, plan: Plan, before: LogSettings | None = None) -> None:
+        """Let what the plan says of the log hold. ``before`` is what has held until now."""
+        log = plan.resources.log
+        for service in generations(system):
+            self.set_log(service, plan)
+        system.choose_log = partial(self._choose_log, plan)
+        if before is not None:
+            self.lines.tell_from(log.level)
+            if (log.format, "format" in log.said) != (before.format, "format" in before.said):
+                self.lines.write_as(json=is_json(log.format, sys.stderr.isatty()))
+
     def _choose_log(self, plan: Plan, service: RunningService, level: str | None, form: str | None) -> None:
         """What a program says of its log, where the configuration is silent."""
-        log = plan.resources.log
-        is_silent = "level" not in log.said and service.name not in log.levels and not plan.verbose
-        if level is not None and is_silent:
-            service.least_logged = RANKS[level]
-        if form is not None and "format" not in log.said:
+        if level is not None:
+            self._levels[service] = level
+            self.set_log(service, plan)
+        if form is not None and "format" not in plan.resources.log.said:
             self.lines.write_as(json=is_json(form, sys.stderr.isatty()))
 
-    @staticmethod
-    def set_log(service: RunningService, plan: Plan) -> None:
+    def set_log(self, service: RunningService, plan: Plan) -> None:
         """What is written of what its program logs."""
         log = plan.resources.log
-        level = "debug" if plan.verbose else log.levels.get(service.name, log.level)
-        service.least_logged, service.secrets = RANKS[level], Secrets(log.mask)
+        level = log.levels.get(service.name, log.level)
+        if "level" not in log.said and service.name not in log.levels:
+            level = self._levels.get(service, level)
+        service.least_logged = RANKS["debug" if plan.verbose else level]
+        service.secrets = Secrets(log.mask)
 
     def _open_edge(self, system: System, plan: Plan) -> Sequence[Spec]:
         if not plan.http.bind and not any(map(_answers_requests, system.services.values())):
@@ -384,8 +390,7 @@ class Process:
         lines.is_starting = False
         lines.watch({MAILBOXES: system.tree.dead_letters.count, CHANNELS: system.letters.count})
         hooks = edge.hooks() if edge is not None else None
-        seconds = {"notice": edge.settings.drain_delay + 1.0} if edge is not None else None
-        self._shutdown = shutdown = Shutdown(system, lines.say, hooks=hooks, seconds=seconds)
+        self._shutdown = shutdown = Shutdown(system, lines.say, hooks=hooks)
         if not system.leaving.is_set():
             try:
                 self._tell_start(announce(system, self))
@@ -393,6 +398,7 @@ class Process:
                 _forget_stderr()
         if self._ready is not None:
             self._ready()
+        self.renewal.may_begin.set()
         await system.leaving.wait()
         if self._leaves is not None and not self._signals:
             self._leaves()
@@ -400,6 +406,8 @@ class Process:
         lines.look()
         # What is left in channels is told by the shutdown itself, by name.
         lines.watch({MAILBOXES: system.tree.dead_letters.count})
+        if edge is not None:
+            shutdown.allow("notice", edge.settings.drain_delay + 1.0)
         await shutdown.run()
         if edge is not None:
             edge.cut()
@@ -494,22 +502,6 @@ def _answers_requests(service: RunningService) -> bool:
     declared = service.image.program.declared
     return service.as_whole or any(row.kind in ("route", "handler") for row in declared)
 
-
-def _make_folders(databases: Iterable[PoolSettings]) -> None:
-    """The folders of the SQLite files that the configuration names. Raises: Fault ``config``."""
-    for settings in databases:
-        path = settings.url.partition("?")[0]
-        if settings.kind != "sqlite" or path == ":memory:":
-            continue
-        try:
-            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        except OSError as trouble:
-            why = f"{trouble.filename}: {trouble.strerror}"
-            raise Fault(
-                "config",
-                problem_ta=f"database.{settings.name}: கோப்புறையை உருவாக்க முடியவில்லை: {why}",
-                problem_en=f"database.{settings.name}: its folder cannot be made: {why}",
-            ) from None
 
 
 def serve(

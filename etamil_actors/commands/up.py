@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -152,9 +153,8 @@ def serve_here(
             return f"{tamil}  ({english})"
         except ConfigError as wrong:
             return _told_of(wrong)
-        if not now.http.session.secret:
-            session = replace(now.http.session, secret=setup.http.session.secret)
-            now = now._replace(http=replace(now.http, session=session))
+        if is_watching:
+            now = now._replace(processes=1)
         told: list[str] = []
         sound = sound_programs(now.paths, told.append)
         if sound is None:
@@ -205,6 +205,7 @@ def make_plan(
         resources=setup.resources,
         child=child,
         config=os.path.realpath(config),
+        processes=setup.processes,
         lease=lease,
     )
 
@@ -242,13 +243,15 @@ async def _watch(files: Callable[[], frozenset[str]], changed: Callable[[], None
         looking = awatch(
             *folders, step=20, debounce=100, recursive=False, rust_timeout=LOOK_AGAIN, yield_on_timeout=True
         )
-        async for changes in looking:
-            if any(file.endswith(SUFFIX) for _, file in changes) or not files().isdisjoint(
-                _real(file for _, file in changes)
-            ):
-                changed()
-            if _folders_of(files()) != folders:  # a module of another folder has come
-                break
+        with suppress(FileNotFoundError):  # a folder has gone just now
+            async for changes in looking:
+                names = {file for _, file in changes}
+                if any(name.endswith(SUFFIX) for name in names) or not files().isdisjoint(_real(names)):
+                    changed()
+                # A module of another folder has come, or a folder has gone; one that is made anew is another.
+                if _folders_of(files()) != folders or names & folders:
+                    changed()
+                    break
 
 
 # ---- several processes ----------------------------------------------------------------

@@ -48,7 +48,7 @@ from etamil_actors.edge.entries import Entry, Folder, operation_of, rate_limiter
 from etamil_actors.edge.exchange import Outgoing
 from etamil_actors.edge.fast.listener import Listener
 from etamil_actors.edge.files import Shelf, StaticFolder, respond_file
-from etamil_actors.edge.health import QUESTIONS, Health, Verdict
+from etamil_actors.edge.health import QUESTIONS, Health, Verdict, path_of
 from etamil_actors.edge.looks import Survey, looks_of
 from etamil_actors.edge.metrics import ActorCounts, EdgeMetrics, Look, MetricsPage, number
 from etamil_actors.edge.openapi import openapi_bytes, openapi_document
@@ -152,6 +152,10 @@ class Edge:
         self.listeners: list[Listener] = []
         self._ascii_name = ascii_name
         self._warn = _once(warn or _say_nothing)
+        self._places_of: dict[str, int] = {}
+        """Which service is named first, which next, where the configuration has said it anew."""
+        self._own_secret = ""
+        """Signs sessions where nobody has said a secret, for as long as the process lives."""
         self._numbers: dict[tuple[str, str], int] = {}
         self._shelf = Shelf()
         self._open_folder = open_folder or self._folder_on_disk
@@ -250,8 +254,10 @@ class Edge:
         self._doors = held.doors
         self.shared.take(settings, held.sessions, held.credentials, held.proxies, held.cors)
         self.shared.access_log = self.access_log if settings.access_log else None
-        earlier = (*self._lanes_before, *self._lanes.values())
-        self._lanes_before = [lane for lane in earlier if lane.connections]
+        earlier = dict.fromkeys((*self._lanes_before, *self._lanes.values()))
+        self._lanes_before = [
+            lane for lane in earlier if lane.connections and lane not in held.lanes.values()
+        ]
         self._lanes = held.lanes
         for place in self.places:
             place.site.look_again()
@@ -266,6 +272,9 @@ class Edge:
         """The settings, with those of before where only another start can change them, and their names."""
         before = self.settings
         kept: dict[str, Any] = {}
+        if not settings.session.secret:  # who has a session keeps it
+            session = replace(settings.session, secret=before.session.secret)
+            settings = replace(settings, session=session)
         if settings.bind != before.bind:
             kept["bind"] = before.bind
         if (settings.tls is None) != (before.tls is None):
@@ -386,16 +395,26 @@ class Edge:
             self.health = None
         self.routes_changed()
 
+    def put_in_order(self, names: Sequence[str]) -> None:
+        """The services are named in this order from now on; what is not among them is about to go."""
+        before, self._places_of = self._places_of, {name: at for at, name in enumerate(names)}
+        if self._places_of != before:
+            self.routes_changed()
+
+    def _in_order(self, services: Iterable[RunningService]) -> list[RunningService]:
+        last = len(self._places_of)
+        return sorted(services, key=lambda service: self._places_of.get(service.name, last))
+
     def _routes_of(self, place: Place) -> Iterator[Route]:
         """The routes of all programs; of two programs with one path the one that is named first has it."""
         taken: dict[tuple[str, str], str] = {}
-        for service in place.services:
+        for service in self._in_order(place.services):
             own = {(route.method, normalize("NFC", route.pattern)): service.name for route in service.routes}
             for route in service.routes:
                 other = taken.get((route.method, normalize("NFC", route.pattern)))
                 if other is None:
                     yield route
-                else:
+                elif service.name in self._places_of or not self._places_of:
                     name = f"{service.name}: {route.name}"
                     self._warn(
                         f"{name}: ‘{other}’ சேவையில் இதே வழி இருப்பதால் இது பயன்படாது",
@@ -464,7 +483,7 @@ class Edge:
 
         if settings.health:
             for question in QUESTIONS:
-                path = f"{settings.health}/{question}" if question else settings.health
+                path = path_of(settings.health, question)
                 add(path, f"health_{question}".rstrip("_"), partial(self._healthy, question), is_vital=True)
         if settings.metrics:
             add(settings.metrics, "metrics", self._tell_metrics, is_vital=True)
@@ -492,7 +511,9 @@ class Edge:
         """As the operator says; and where browsers come over TLS, whatever is between, only for that."""
         session, oidc = self.settings.session, self.system.auth.settings.oidc
         is_secure = session.secure or (oidc is not None and oidc.url.startswith("https:"))
-        return replace(session, secure=is_secure)
+        if not session.secret and not self._own_secret:
+            self._own_secret = self.system.ports.random.bytes(32).hex()
+        return replace(session, secure=is_secure, secret=session.secret or self._own_secret)
 
     def _queue_age(self) -> float:
         services = generations(self.system)

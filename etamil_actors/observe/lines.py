@@ -137,7 +137,7 @@ class Lines:
         self.verbose = verbose
         self._wall, self._colours = wall, colours
         self.write_as(json=as_json)
-        self._least = 0 if verbose else RANKS[level]
+        self.tell_from(level)
         self._limiter = trio.CapacityLimiter(1) if in_thread else None
         self._most = most
         self._queue: deque[Note | Logged] = deque()
@@ -154,6 +154,10 @@ class Lines:
         """From now on lines are JSON objects, or text for people."""
         self.as_json = json
         self._form: Text | Json = Json(self._wall) if json else Text(self._colours)
+
+    def tell_from(self, level: str) -> None:
+        """From now on this is the least that is told."""
+        self._least = 0 if self.verbose else RANKS[level]
 
     # ── what is to be told ───────────────────────────────────────────────────────────────────────
 

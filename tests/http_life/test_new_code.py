@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.child import ETAMIL_ACTORS, ChildProcess, plain_environment
 from tests.http_life.serving import Line, Server, Start, request
 
 PROGRAM = """
@@ -208,3 +210,53 @@ def test_a_module_that_a_program_uses_is_watched_too(start: Start) -> None:
     server.says("the new code runs", 2)
     assert server.json("/v") == 2
     assert server.stop() == 0
+
+
+def test_what_is_saved_while_everything_starts_is_taken_then(start: Start) -> None:
+    server = start(program='அச்சு "தொடங்குகிறது";\nஉறங்கு(0.5);\nவழி பெறு, "/a" { பதில் 200, "old"; }\n', is_awaited=False)
+    server.says("தொடங்குகிறது")
+    write(server, 'வழி பெறு, "/a" { பதில் 200, "new"; }\n')
+    server.gets(signal.SIGHUP)
+    server.says("life: the new code runs")
+    assert server.ask("GET", "/a").body == b"new"
+    assert server.stop() == 0
+
+
+def test_a_process_that_is_to_end_gives_up_code_that_has_not_started_yet(start: Start) -> None:
+    server = start(program='வழி பெறு, "/a" { பதில் 200, "old"; }\n')
+    write(server, 'அச்சு "தொடங்குகிறது";\nஉறங்கு(60);\nவழி பெறு, "/a" { பதில் 200, "new"; }\n')
+    server.gets(signal.SIGHUP)
+    server.says("தொடங்குகிறது")
+    assert server.stop() == 0
+    assert "Traceback" not in server.said
+    assert server.lines[-1].endswith("(everything has stopped in order)")
+
+
+def test_a_folder_that_is_made_anew_is_watched_like_the_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "உள்ளே"
+
+    def save(version: str) -> None:
+        (folder / "b.qmz").write_text(f'வழி பெறு, "/" {{ பதில் 200, "{version}"; }}\n', "utf-8")
+
+    folder.mkdir()
+    save("1")
+    (tmp_path / "config.yaml").write_text('services: ["உள்ளே/b.qmz"]\nhttp: { bind: "127.0.0.1:0" }\n', "utf-8")
+    with Server.at(tmp_path, "--watch") as server:
+        shutil.rmtree(folder)  # as ‘git checkout’ does
+        folder.mkdir()
+        save("2")
+        server.says("b: the new code runs")
+        assert server.ask("GET", "/").body == b"2"
+        save("3")
+        server.says("b: the new code runs", 2)
+        assert server.ask("GET", "/").body == b"3"
+
+
+def test_whoever_writes_the_first_route_while_the_program_runs_is_told_what_it_needs(tmp_path: Path) -> None:
+    program = tmp_path / "a.qmz"
+    program.write_text('பணி_உருவாக்கு "செய்", {"இடைநேரம்": 60} { }\n', "utf-8")
+    with ChildProcess((*ETAMIL_ACTORS, "up", "--watch", "a.qmz"), tmp_path, plain_environment(tmp_path)) as child:
+        child.says("Ctrl-C stops")
+        program.write_text('வழி பெறு, "/" { பதில் 200, ""; }\n', "utf-8")
+        child.says("a: its address is opened when the process is started anew")
+        assert child.stop() == 0

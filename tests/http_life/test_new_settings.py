@@ -38,9 +38,9 @@ PROGRAM = """
 class World:
     """A server, and its configuration as it is now."""
 
-    def __init__(self, folder: Path, **setup: Any) -> None:
+    def __init__(self, folder: Path, program: str = PROGRAM, **setup: Any) -> None:
         self.folder = folder
-        (folder / "a.qmz").write_text(PROGRAM, "utf-8")
+        (folder / "a.qmz").write_text(program, "utf-8")
         self.setup: dict[str, Any] = {"services": ["a.qmz"], "http": {"bind": ["127.0.0.1:0"]}, **setup}
         self._write()
         self.server = Server.at(folder)
@@ -188,3 +188,79 @@ def test_a_certificate_that_was_renewed_is_used_without_a_start(start: Start, tm
         with Line(context.wrap_socket(socket.create_connection(("127.0.0.1", server.port), 10), server_hostname="127.0.0.1")) as line:
             assert line.ask("GET", "/").status in (200, 404)
     assert server.stop() == 0
+
+
+KEEPS = """
+வழி பெறு, "/in" { அமர்வு_அமை("பயனர்", "மலர்"); பதில் 200, "ok"; }
+வழி பெறு, "/who" { பதில் 200, அமர்வு; }
+"""
+
+
+def test_who_has_a_session_keeps_it_where_nobody_has_said_a_secret(tmp_path: Path) -> None:
+    world = World(tmp_path, KEEPS)
+    try:
+        came = world.server.ask("GET", "/in").headers["set-cookie"].partition(";")[0]
+        world.again(HOLD, http={"session": {"lifetime": "3h"}})
+        assert json.loads(world.server.ask("GET", "/who", Cookie=came).body) == {"பயனர்": "மலர்"}
+        # A secret that signs until another signs, and is then among the old ones.
+        one, two = "one-secret-that-is-long-enough", "another-secret-that-is-long-enough"
+        world.again(HOLD, times=2, http={"session": {"secret": one}})
+        assert json.loads(world.server.ask("GET", "/who", Cookie=came).body) == {}
+        came = world.server.ask("GET", "/in").headers["set-cookie"].partition(";")[0]
+        world.again(HOLD, times=3, http={"session": {"secret": two, "old_secrets": [one]}})
+        assert json.loads(world.server.ask("GET", "/who", Cookie=came).body) == {"பயனர்": "மலர்"}
+        came = world.server.ask("GET", "/in").headers["set-cookie"].partition(";")[0]
+        world.again(HOLD, times=4, http={"body": "1kB"})  # not said any more: the last one goes on
+        assert json.loads(world.server.ask("GET", "/who", Cookie=came).body) == {"பயனர்": "மலர்"}
+    finally:
+        world.end()
+
+
+def test_a_service_whose_code_is_refused_keeps_its_database_until_it_is_mended(world: World) -> None:
+    assert world.server.json("/kept") == 1
+    program = world.folder / "a.qmz"
+    program.write_text(f"{PROGRAM}x = 1 / 0;\n", "utf-8")
+    world.again("the old code", database={"default": {"url": "sqlite:in/a/new/folder/two.db"}})
+    assert world.server.json("/kept") == 2
+    program.write_text(PROGRAM, "utf-8")  # what runs already; but its database is another
+    world.again("a: the new code runs")
+    assert world.server.json("/kept") == 1
+    assert (world.folder / "in/a/new/folder/two.db").exists()
+
+
+LOGS = """
+அமை_புரோ { "log_level": "error" };
+வழி பெறு, "/" { பதிவு_எச்சரிக்கை("வந்தது", {"ஊர்": "மதுரை"}); பதில் 200, "ok"; }
+"""
+
+
+def test_what_is_logged_changes_and_what_the_program_says_of_it_still_counts(tmp_path: Path) -> None:
+    world = World(tmp_path, LOGS)
+    try:
+        world.server.ask("GET", "/")
+        world.again("log: " + HOLD, log={"mask": ["ஊர்"]})
+        world.server.ask("GET", "/")
+        world.again("log: " + HOLD, times=2, log={"levels": {"a": "warn"}, "mask": ["ஊர்"], "format": "text"})
+        world.server.ask("GET", "/")
+        world.server.says(r"^⚠ a · GET /: வந்தது")
+        assert "மதுரை" not in world.server.said
+        assert len(re.findall("வந்தது", world.server.said)) == 1, "the program logs errors only"
+        world.again(r"log\.levels: there is no service ‘b’; there is a", log={"levels": {"b": "info"}})
+    finally:
+        world.end()
+
+
+def test_the_name_and_the_number_of_processes_wait_for_another_start(world: World) -> None:
+    world.again("name, processes: changes of these take effect when", name="மற்றொன்று", processes=3)
+
+
+def test_of_two_services_with_one_path_that_which_is_named_first_has_it(world: World) -> None:
+    for name in ("b", "c"):
+        (world.folder / f"{name}.qmz").write_text(f'வழி பெறு, "/" {{ பதில் 200, "{name}"; }}\n', "utf-8")
+    world.again("a: removed", services=["b.qmz"])  # it is in the place of another, and takes nothing from it
+    assert world.server.ask("GET", "/").body == b"b"
+    assert "is never used" not in world.server.said
+    world.again("c: the new code runs", services=["c.qmz", "b.qmz"])
+    assert world.server.ask("GET", "/").body == b"c"
+    world.again("c: GET /: ‘b’ has the same route, so this one is never used", services=["b.qmz", "c.qmz"])
+    assert world.server.ask("GET", "/").body == b"b"

@@ -157,6 +157,10 @@ class Shutdown:
         """The exit status: what a program asked for; else 1 when something did not end in order."""
         return self.system.status or int(not self.is_clean)
 
+    def allow(self, step: str, seconds: float) -> None:
+        """Let a step that is still to come take as long as this."""
+        self._seconds[step] = seconds
+
     def hurry(self) -> None:
         """Somebody is impatient: what runs is cut now, and in every step to come."""
         if not self._is_hurried:

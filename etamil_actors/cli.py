@@ -246,7 +246,7 @@ COMMANDS = (
             Option("--config", "சேவைகளின் அமைப்புகள் இந்தக் கோப்பிலிருந்து (இயல்பு: இருந்தால் config.yaml)",
                    "the settings of the services from this file (default: config.yaml, if it is there)",
                    "FILE", is_text=True),
-            Option("--jobs", "ஒரே நேரத்தில் இத்தனை கோப்புகள் (இயல்பு: செயலிகளின் எண்ணிக்கை)",
+            Option("--jobs", "ஒரே நேரத்தில் இத்தனை கோப்புகள் (இயல்பு: உள்ளகங்களின் எண்ணிக்கை)",
                    "so many files at once (default: the number of processors)", "N", -1),
             Option("--verbose", "வெற்றி பெற்ற சோதனைகளின் பெயர்களையும் சொல்லும்",
                    "tells the names of tests that passed as well"),

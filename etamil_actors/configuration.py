@@ -418,8 +418,8 @@ class Reader:
             if not (settings.secret or parse_address(text).is_loopback):
                 raise ConfigError(
                     self.place(self._inside(node, "bind")),
-                    f"‘observer’: ‘{text}’ ஐ மற்ற இயந்திரங்களும் அடையலாம்; secret_file-இல் ஒரு கடவுச்சொல் தரவும்,"
-                    " அல்லது 127.0.0.1 இல் கேட்கவும்",
+                    f"‘observer’: ‘{text}’-ஐ மற்ற கணினிகளும் அடையலாம்; secret_file-இல் ஒரு கடவுச்சொல் தரவும்,"
+                    " அல்லது 127.0.0.1-இல் கேட்கவும்",
                     f"‘observer’: other machines can reach ‘{text}’; give it a password by secret_file, or"
                     " listen at 127.0.0.1",
                 )
@@ -635,6 +635,6 @@ def complain_of_sockets(setup: Setup, place: str) -> None:
         if parse_address(text).path:
             raise ConfigError(
                 place,
-                f"‘{text}’ இல் ஒரு செயல்முறை மட்டுமே கேட்க முடியும்; குதை (port) எண்ணை எழுதவும், அல்லது processes: 1",
+                f"‘{text}’-இல் ஒரு செயல்முறை மட்டுமே கேட்க முடியும்; துறை எண்ணை (port) எழுதவும், அல்லது processes: 1",
                 f"only one process can listen at ‘{text}’; write a port instead, or processes: 1",
             )

@@ -57,7 +57,7 @@ def _read_digest(said: Said) -> str:
     # What is written here by mistake may be a key itself, so it is not repeated.
     if len(said.text) != 64 or not set(said.text.lower()) <= set("0123456789abcdef"):
         raise said.wrong(
-            f"சாவியின் SHA-256, 64 பதின்அறும இலக்கங்கள் தேவை; ஆக்க: {MAKE_HASH}",
+            f"சாவியின் SHA-256, 64 பதினறும இலக்கங்கள் தேவை; ஆக்க: {MAKE_HASH}",
             f"the SHA-256 of a key is needed, 64 hexadecimal digits; to make it: {MAKE_HASH}",
         )
     return said.text.lower()
@@ -274,6 +274,6 @@ def expect_apart(reader: Reader, node: yaml.Node, auth: AuthSettings, http: Http
         if others:
             raise ConfigError(
                 reader.place(node),
-                f"‘auth.oidc’: ‘{others[0]}’ ‘http.paths’ இலும் உள்ளது; ஒன்றுக்கு வேறு பாதை தேவை",
+                f"‘auth.oidc’: ‘{others[0]}’ ‘http.paths’-இலும் உள்ளது; ஒன்றுக்கு வேறு பாதை தேவை",
                 f"‘auth.oidc’: ‘{others[0]}’ is among ‘http.paths’ too; one of them needs another path",
             )

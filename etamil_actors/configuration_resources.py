@@ -163,7 +163,7 @@ OBSERVER: Final = (
         "ஓடுவதை உலாவியில் பார்க்கும் பக்கத்தின் முகவரி; இந்தப் பகுதி இல்லாவிட்டால் பக்கம் இல்லை",
         "where the page is that shows what runs; without this section there is none"),
     Row("secret", "secret", SECRET,
-        "அந்தப் பக்கத்தின் கடவுச்சொல்; மற்ற இயந்திரங்களிலிருந்தும் பார்க்க முடிந்தால் கட்டாயம்",
+        "அந்தப் பக்கத்தின் கடவுச்சொல்; மற்ற கணினிகளிலிருந்தும் பார்க்க முடிந்தால் கட்டாயம்",
         "the password of that page; needed where other machines can reach it"),
     Row("secret_file", "secret", SECRET_FILE, "அதே, ஒரு கோப்பிலிருந்து", "the same, from a file"),
 )  # fmt: skip

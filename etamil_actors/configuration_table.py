@@ -500,7 +500,7 @@ HTTP: Final = (
     Row("connections", "connections", count(), "ஒரே நேரத்தில் இணைப்புகள், ஒவ்வொரு செயல்முறையிலும்",
         "connections at once, in each process"),
     Row("per_address", "connections_per_address", count(0),
-        "ஒரு முகவரியிலிருந்து இணைப்புகள்; 0 என்றால் 256, இந்த இயந்திரத்திலிருந்து வரம்பில்லை",
+        "ஒரு முகவரியிலிருந்து இணைப்புகள்; 0 என்றால் 256, இந்தக் கணினியிலிருந்து வரம்பில்லை",
         "connections from one address; 0: 256, and no limit for this machine itself"),
     Row("in_flight", "in_flight", count(), "ஒரே நேரத்தில் வேலை செய்யும் கோரிக்கைகள்; மேல் போனால் 503",
         "requests whose handlers are at work at once; beyond it 503. Streams and WebSockets do not count"),
@@ -523,7 +523,7 @@ HTTP: Final = (
     Row("debug", "debug", FLAG, "உள்ளே என்ன பிழை என்பதை வாடிக்கையாளருக்குச் சொல்லும்; உண்மைப் பயன்பாட்டில் வேண்டாம்",
         "tells clients what went wrong inside; never in production"),
     Row("envelope", "envelope", FLAG,
-        "பிழைப் பதில்களில் `error` உடன் `success: false`, `data: null` உம் இருக்கும்",
+        "பிழைப் பதில்களில் `error` உடன் `success: false`, `data: null`-உம் இருக்கும்",
         "error answers have `success: false` and `data: null` beside `error`"),
     Row("access_log", "access_log", FLAG, "ஒவ்வொரு கோரிக்கைக்கும் ஒரு வரி", "a line for each request"),
     Row("compress", "compress", FLAG, "பதில்களைச் சுருக்கி அனுப்பும்", "answers are sent compressed"),
@@ -619,7 +619,7 @@ SERVICE: Final = (
     Entry("services.path", TEXT.tamil, TEXT.english, "", "நிரலின் கோப்பு, `.qmz`",
           "the file of the program, `.qmz`"),
     Entry("services.prefix", PREFIX.tamil, PREFIX.english, "",
-          "நிரலின் எல்லா வழிகளின் பாதைக்கும் முன் வருவது: `/api` எனில் `/books`, `/api/books` இல் இருக்கும்",
+          "நிரலின் எல்லா வழிகளின் பாதைக்கும் முன் வருவது: `/api` எனில் `/books`, `/api/books`-இல் இருக்கும்",
           "what stands before the path of each of its routes: with `/api`, `/books` is at `/api/books`"),
     Entry("services.prelude", WHEN.tamil, WHEN.english, "once",
           "per_request என்றால் மேல்நிலை ஒவ்வொரு கோரிக்கைக்கும் புதிதாக ஓடும்",
@@ -676,7 +676,7 @@ auth: { jwt: { secret: "${JWT_SECRET}", algorithms: [HS256] } }
 | `${NAME:-x}` | அது இல்லாமலோ வெற்றாகவோ இருந்தால் x (x when it is missing or empty) |
 | `$${` | `${` எழுத்துகளே (the characters `${` themselves) |
 
-முகவரிகள் (addresses): `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`; `8080` இந்த இயந்திரத்திலிருந்து மட்டும்
+முகவரிகள் (addresses): `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`; `8080` இந்தக் கணினியிலிருந்து மட்டும்
 (this machine only); `:8080` எல்லா வலைகளிலிருந்தும் (every network); `unix:/run/kadai.sock`.
 """
 

@@ -171,7 +171,7 @@ def _told(path: str, text: bytes, error: yaml.MarkedYAMLError) -> ConfigError:
     line = mark.line + 1 if mark is not None else 1
     lines = text.splitlines()
     if line <= len(lines) and b"${" in lines[line - 1]:
-        tamil += "; ‘${…}’ ஐ மேற்கோள் குறிகளுக்குள் எழுதவும்"
+        tamil += "; ‘${…}’-ஐ மேற்கோள் குறிகளுக்குள் எழுதவும்"
         english += "; write ‘${…}’ in quotes"
     return _not_yaml(path, line, tamil, english)
 

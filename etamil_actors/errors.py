@@ -270,7 +270,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "db.closed",
-        "இந்த இணைப்பு ஏற்கனவே திருப்பித் தரப்பட்டது",
+        "இந்த இணைப்பு ஏற்கெனவே திருப்பித் தரப்பட்டது",
         "this connection has been given back already",
         "A leased connection was used after its block.",
     ),
@@ -289,7 +289,7 @@ FAULTS: tuple[FaultKind, ...] = (
     # time, limits, ends
     FaultKind(
         "timeout",
-        "நேர வரம்பு ({seconds} நொடி) முடிந்தது",
+        "கால வரம்பு ({seconds} நொடி) முடிந்தது",
         "the time limit of {seconds} s is over",
         "Something was not done within its time.",
     ),
@@ -316,7 +316,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "budget.size",
-        "ஒரு மதிப்பு {bytes} எண்மியை விடப் பெரிதாகிறது",
+        "ஒரு மதிப்பு {bytes} பைட்டுகளை விடப் பெரிதாகிறது",
         "a value grows beyond {bytes} bytes",
         "A text, array or record outgrew the budget. It cannot be caught.",
     ),

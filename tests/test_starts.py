@@ -104,7 +104,7 @@ FAILING: dict[str, Failing] = {
     ),
     "an address is not of this machine": Failing(
         {"config.yaml": config("192.0.2.1:8080"), "a.qmz": ROUTE},
-        ("✗ 192.0.2.1:8080: இந்த முகவரி இந்த இயந்திரத்துக்கு உரியதல்ல.*this machine does not have this address",),
+        ("✗ 192.0.2.1:8080: இந்த முகவரி இந்தக் கணினிக்கு உரியதல்ல.*this machine does not have this address",),
     ),
 }  # fmt: skip
 
@@ -169,7 +169,7 @@ def test_a_port_that_is_not_allowed_is_named_with_the_next_step(tmp_path: Path) 
     files = {"config.yaml": config("127.0.0.1:80"), "a.qmz": ROUTE}
     with up(tmp_path, files, preexec_fn=without_low_ports) as child:
         assert child.ends() == 1
-    expect(child, ("✗ 127.0.0.1:80: இந்தக் குதைக்கு .port. அனுமதி இல்லை; .*127.0.0.1:80: .*write one from 1024 on",))
+    expect(child, ("✗ 127.0.0.1:80: இந்தத் துறை எண்ணுக்கு .port. அனுமதி இல்லை; .*127.0.0.1:80: .*write one from 1024 on",))
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mysql"])

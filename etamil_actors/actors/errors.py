@@ -74,7 +74,7 @@ class NameTakenError(ActorError):
     """Another actor has this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"‘{name}’ என்ற பெயர் ஏற்கனவே உள்ளது  (the name ‘{name}’ is taken)")
+        super().__init__(f"‘{name}’ என்ற பெயர் ஏற்கெனவே உள்ளது  (the name ‘{name}’ is taken)")
         self.name = name
 
 

@@ -206,7 +206,7 @@ class LockBook:
         elif lock.permits != permits:
             raise Fault(
                 "config",
-                problem_ta=f"பூட்டு ‘{name}’: அனுமதிகள் {permits} எனக் கேட்கப்பட்டது; ஏற்கனவே {lock.permits}",
+                problem_ta=f"பூட்டு ‘{name}’: அனுமதிகள் {permits} எனக் கேட்கப்பட்டது; ஏற்கெனவே {lock.permits}",
                 problem_en=f"the lock ‘{name}’ is wanted with {permits} permit(s), but has {lock.permits}",
             )
         return lock

@@ -77,7 +77,7 @@ def announcement(
         lines = [f"  முகவரிகள்  (addresses): {', '.join(urls)}"]
         if is_open:
             lines.append(
-                "  எல்லா வலைகளிலிருந்தும், இந்த இயந்திரத்தின் எல்லா முகவரிகளிலும்"
+                "  எல்லா வலைகளிலிருந்தும், இந்தக் கணினியின் எல்லா முகவரிகளிலும்"
                 "  (from every network, at all addresses of this machine)"
             )
         yield Started("process.addresses", lines, {"urls": list(urls), "open": is_open})

@@ -63,7 +63,7 @@ def _format(before: bytes, path: str) -> bytes | None:
         text = before.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         complain(
-            f"‘{path}’ UTF-8 கோப்பு அல்ல ({error.start + 1}-ஆவது எண்மி)",
+            f"‘{path}’ UTF-8 கோப்பு அல்ல ({error.start + 1}-ஆவது பைட்டு)",
             f"‘{path}’ is not UTF-8 (byte {error.start + 1})",
         )
         return None

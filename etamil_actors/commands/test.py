@@ -77,7 +77,7 @@ def nothing_to_run(words: Sequence[str], wish: Wish) -> Usage:
         asked = ", ".join(wish.names)
         return Usage(f"-k {asked}: இந்தப் பெயரில் சோதனை இல்லை", f"-k {asked}: no test has such a name")
     where = ", ".join(f"‘{word}’" for word in words)
-    return Usage(f"{where} இல் சோதனை எதுவும் இல்லை", f"there are no tests in {where}")
+    return Usage(f"{where}-இல் சோதனை எதுவும் இல்லை", f"there are no tests in {where}")
 
 
 def run_and_tell(paths: Sequence[str], wish: Wish, jobs: int, report: Report) -> None:
@@ -240,7 +240,7 @@ class _Child:
         from etamil_actors.testing.suite import BROKEN, FileResult
 
         code = os.waitstatus_to_exitcode(status)
-        tamil = f"‘{self.path}’ ஐ ஓட்டிய செயல்முறை எதிர்பாராமல் முடிந்தது: {code}"
+        tamil = f"‘{self.path}’-ஐ ஓட்டிய செயல்முறை எதிர்பாராமல் முடிந்தது: {code}"
         english = f"the process that ran ‘{self.path}’ ended unexpectedly: {code}"
         row: dict[str, object] = {"file": self.path, "severity": "error", "tamil": tamil, "english": english}
         return FileResult(self.path, BROKEN, problems=(f"✗ {tamil}  ({english})",), rows=(row,))

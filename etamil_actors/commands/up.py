@@ -332,7 +332,7 @@ def warn_of_journals(journal: str, count: int) -> None:
         path = journal_of(journal, number)
         if os.path.exists(path) and (held := _held_by(path)):
             complain(
-                f"‘{path}’ இல் {held} செய்திகளோ பணிகளோ உள்ளன, அதற்குச் செயல்முறை இல்லை; முடிக்க:"
+                f"‘{path}’-இல் {held} செய்திகளோ பணிகளோ உள்ளன, அதற்குச் செயல்முறை இல்லை; முடிக்க:"
                 f" --processes {number}",
                 f"‘{path}’ holds {held} message(s) or job(s), and no process has it; to finish them:"
                 f" --processes {number}",

@@ -120,7 +120,7 @@ def parse_address(text: str) -> Address:
     if "://" in text:
         raise AddressError(
             text,
-            "‘http://’ இல்லாமல் முகவரியும் குதை (port) எண்ணும் மட்டும் எழுதவும்",
+            "‘http://’ இல்லாமல் முகவரியும் துறை எண்ணும் (port) மட்டும் எழுதவும்",
             "write only the address and the port, without ‘http://’",
         )
     if text.isascii() and text.isdigit():
@@ -129,7 +129,7 @@ def parse_address(text: str) -> Address:
     if not colon or text.endswith("]"):
         raise AddressError(
             text,
-            f"குதை (port) எண் இல்லை; இப்படி எழுதலாம்: {_FORMS}",
+            f"துறை எண் (port) இல்லை; இப்படி எழுதலாம்: {_FORMS}",
             f"the port is missing; it may be written as {_FORMS}",
         )
     return Address(_host(host, text), _port(port, text))
@@ -162,7 +162,7 @@ def _port(port: str, text: str) -> int:
     if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > _HIGHEST_PORT:
         raise AddressError(
             text,
-            f"‘{port}’ குதை (port) எண் அல்ல; 0 முதல் {_HIGHEST_PORT} வரை",
+            f"‘{port}’ ஒரு துறை எண் (port) அல்ல; 0 முதல் {_HIGHEST_PORT} வரை",
             f"‘{port}’ is no port; a port is a number from 0 to {_HIGHEST_PORT}",
         )
     return int(port)
@@ -187,7 +187,7 @@ def _host(host: str, text: str) -> str:
     if _NAME.fullmatch(host) is None:
         raise AddressError(
             text,
-            f"‘{host}’ இயந்திரத்தின் பெயரோ முகவரியோ அல்ல; இப்படி எழுதலாம்: {_FORMS}",
+            f"‘{host}’ ஒரு கணினியின் பெயரோ முகவரியோ அல்ல; இப்படி எழுதலாம்: {_FORMS}",
             f"‘{host}’ is neither a name nor an address of a machine; it may be written as {_FORMS}",
         )
     return host
@@ -406,13 +406,13 @@ def _refused(address: Address, error: OSError) -> AddressError:
         case errno.EACCES | errno.EPERM:
             return AddressError(
                 text,
-                "இந்தக் குதைக்கு (port) அனுமதி இல்லை; 1024 முதல் ஓர் எண்ணை எழுதி, முன்னால் ஒரு proxy வைக்கவும்",
+                "இந்தத் துறை எண்ணுக்கு (port) அனுமதி இல்லை; 1024 முதல் ஓர் எண்ணை எழுதி, முன்னால் ஒரு proxy வைக்கவும்",
                 "this port is not permitted; write one from 1024 on, and let a proxy stand in front",
             )
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return AddressError(
                 text,
-                "இந்த முகவரி இந்த இயந்திரத்துக்கு உரியதல்ல; அதன் முகவரிகளை அறிய: ip address",
+                "இந்த முகவரி இந்தக் கணினிக்கு உரியதல்ல; அதன் முகவரிகளை அறிய: ip address",
                 "this machine does not have this address; to see those that it has: ip address",
             )
         case errno.ENOENT:

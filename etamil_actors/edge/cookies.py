@@ -95,7 +95,7 @@ def set_cookie(name: str, value: str, options: Mapping[str, Value] | None = None
     if len(pair) > LONGEST_PAIR:
         raise _invalid(
             WORD,
-            f"குக்கீ {LONGEST_PAIR} எண்மிக்கு மேல் இருக்கக் கூடாது; இதில் {len(pair)} உள்ளன",
+            f"குக்கீ {LONGEST_PAIR} பைட்டுகளுக்கு மேல் இருக்கக் கூடாது; இதில் {len(pair)} உள்ளன",
             f"a cookie has at most {LONGEST_PAIR} bytes; this one has {len(pair)}",
         )
     given = _read_options(options or {})

@@ -90,11 +90,11 @@ OTHER_HOST: Final = Refusal(
 NO_LENGTH: Final = Refusal(400, "Content-Length ஒரு முழு எண் அல்ல", "the Content-Length is no plain number")
 TWO_LENGTHS: Final = Refusal(
     400,
-    "உடலின் நீளம் ஒரு முறை மட்டுமே சொல்லப்பட வேண்டும்",
+    "உடலின் நீளம் ஒருமுறை மட்டுமே சொல்லப்பட வேண்டும்",
     "the length of the body has to be said once, and in one way",
 )
 OLD_CODING: Final = Refusal(
-    400, "HTTP/1.0 இல் Transfer-Encoding இல்லை", "there is no Transfer-Encoding in HTTP/1.0"
+    400, "HTTP/1.0-இல் Transfer-Encoding இல்லை", "there is no Transfer-Encoding in HTTP/1.0"
 )
 CODING: Final = Refusal(
     501,
@@ -102,7 +102,7 @@ CODING: Final = Refusal(
     "of transfer codings only a single ‘chunked’ is understood",
 )
 EXPECTATION: Final = Refusal(
-    417, "Expect இல் ‘100-continue’ மட்டுமே ஏற்கப்படும்", "only ‘100-continue’ can be expected"
+    417, "Expect-இல் ‘100-continue’ மட்டுமே ஏற்கப்படும்", "only ‘100-continue’ can be expected"
 )
 
 
@@ -142,7 +142,7 @@ def too_slow(settings: HttpSettings) -> Refusal:
     """A head that does not end."""
     return Refusal(
         408,
-        f"கோரிக்கையின் தலைப்புகள் {settings.header_seconds:g} வினாடிகளுக்குள் வரவில்லை",
+        f"கோரிக்கையின் தலைப்புகள் {settings.header_seconds:g} நொடிகளுக்குள் வரவில்லை",
         f"the headers of the request did not come within {settings.header_seconds:g} seconds",
     )
 
@@ -172,7 +172,7 @@ def raw_letters(target: bytes) -> Refusal:
     """The address was sent as it is read, not as it travels. Tell how it travels."""
     return Refusal(
         400,
-        "முகவரியில் உள்ள எழுத்துகள் சதவீதக் குறியீட்டில் (%E0%AE…) வர வேண்டும்; ‘url’ இல் உள்ளதைப் பயன்படுத்துங்கள்",
+        "முகவரியில் உள்ள எழுத்துகள் சதவீதக் குறியீட்டில் (%E0%AE…) வர வேண்டும்; ‘url’-இல் உள்ளதைப் பயன்படுத்துங்கள்",
         "letters of an address have to come percent-encoded (%E0%AE…); use what ‘url’ says",
         {"url": quote_from_bytes(target, safe=_ALL_ASCII)},
     )

@@ -595,7 +595,7 @@ def _again(request: Asking, kept: Kept) -> Response:
         return refusal(
             Fault(
                 "conflict",
-                tamil="இந்த Idempotency-Key உடைய கோரிக்கை ஏற்கனவே முடிந்தது; "
+                tamil="இந்த Idempotency-Key உடைய கோரிக்கை ஏற்கெனவே முடிந்தது; "
                 "அதன் பதில் மிகப் பெரியதால் சேமிக்கப்படவில்லை",
                 english="the request with this Idempotency-Key has been carried out; "
                 "its answer was too large to be kept",
@@ -632,7 +632,7 @@ def _different() -> Response:
     return refusal(
         Fault(
             "validation",
-            problem_ta="இந்த Idempotency-Key வேறொரு கோரிக்கையுடன் ஏற்கனவே வந்தது; புதியதைப் பயன்படுத்தவும்",
+            problem_ta="இந்த Idempotency-Key வேறொரு கோரிக்கையுடன் ஏற்கெனவே வந்தது; புதியதைப் பயன்படுத்தவும்",
             problem_en="this Idempotency-Key has come with another request already; use a new one",
         )
     )

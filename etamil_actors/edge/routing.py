@@ -110,7 +110,7 @@ PROBLEMS: Final = {
         "‘{name}’ is read as these characters; write the path without % codes"),
     "query": _Row(
         True,
-        "‘?’ பாதையின் ஓர் எழுத்தாகவே படிக்கப்படும்; வினவலை query_params இல் படியுங்கள்",
+        "‘?’ பாதையின் ஓர் எழுத்தாகவே படிக்கப்படும்; வினவலை query_params-இல் படியுங்கள்",
         "‘?’ is read as a character of the path; the query is read from query_params"),
     "replaced": _Row(
         True,

@@ -108,7 +108,7 @@ class Sessions:
         if any(len(secret) < LEAST_SECRET for secret in secrets):
             raise Fault(
                 "config",
-                problem_ta=f"http.session.secret குறைந்தது {LEAST_SECRET} எண்மிகள் நீளமாக இருக்க வேண்டும்;"
+                problem_ta=f"http.session.secret குறைந்தது {LEAST_SECRET} பைட்டுகள் நீளமாக இருக்க வேண்டும்;"
                 " ஒன்றை ஆக்க: openssl rand -base64 32",
                 problem_en=f"http.session.secret must have at least {LEAST_SECRET} bytes;"
                 " to make one: openssl rand -base64 32",
@@ -367,7 +367,7 @@ def too_large() -> Fault:
     return Fault(
         "value.invalid",
         name=_WORD,
-        problem_ta=f"அமர்வின் குக்கீயில் {LONGEST_PAIR} எண்மிக்கு மேல் அடங்காது; பெரியவற்றைத் தரவுத்தளத்தில் வைத்து,"
+        problem_ta=f"அமர்வின் குக்கீயில் {LONGEST_PAIR} பைட்டுகளுக்கு மேல் அடங்காது; பெரியவற்றைத் தரவுத்தளத்தில் வைத்து,"
         " அமர்வில் அடையாளத்தை மட்டும் வைக்கவும்",
         problem_en=f"the cookie of a session holds at most {LONGEST_PAIR} bytes; keep what is large in a"
         " database and only its id in the session",

@@ -46,7 +46,7 @@ class DeclaredTwice(Problem):
     """
 
     code = "E0312"
-    tamil = "‘{name}’ என்ற பெயரில் {what_ta} ஏற்கனவே உள்ளது ({place_ta})"
+    tamil = "‘{name}’ என்ற பெயரில் {what_ta} ஏற்கெனவே உள்ளது ({place_ta})"
     english = "there is {what} ‘{name}’ already ({place})"
     example = "முகவர் எண்ணி() { செய்தி பார்() { திரும்பு 1; } }\nமுகவர் எண்ணி() { செய்தி பார்() { திரும்பு 2; } }\n"
 
@@ -158,7 +158,7 @@ class PreludeReadsRequest(Problem):
     """
 
     code = "W0311"
-    tamil = "‘{name}’ ஒரு கோரிக்கைக்கு உரியது; வழிகளுக்கு வெளியே உள்ளவை சேவை தொடங்கும்போது ஒரு முறை மட்டுமே ஓடும்"
+    tamil = "‘{name}’ ஒரு கோரிக்கைக்கு உரியது; வழிகளுக்கு வெளியே உள்ளவை சேவை தொடங்கும்போது ஒருமுறை மட்டுமே ஓடும்"
     english = (
         "‘{name}’ belongs to a request; what stands outside the routes runs once only,"
         " when the service starts"
@@ -254,7 +254,7 @@ class ShapeNotAtTop(Problem):
     """A shape is defined inside a block or function. Shapes stand at the top level."""
 
     code = "E0405"
-    tamil = "‘{name}’ வடிவத்தை நிரலின் மேல் மட்டத்தில் மட்டுமே வரையறுக்க முடியும்"
+    tamil = "‘{name}’ வடிவத்தை நிரலின் மேல்நிலையில் மட்டுமே வரையறுக்க முடியும்"
     english = "the shape ‘{name}’ may be defined only at the top level of the program"
     example = "செயல் f() {\n    வடிவம் புள்ளி { x, y }\n}\nf();\n"
 
@@ -263,7 +263,7 @@ class ShapeTwice(Problem):
     """The program, with everything it imports, defines two shapes of one name."""
 
     code = "E0406"
-    tamil = "‘{name}’ என்ற வடிவம் ஏற்கனவே உள்ளது ({place_ta})"
+    tamil = "‘{name}’ என்ற வடிவம் ஏற்கெனவே உள்ளது ({place_ta})"
     english = "there is a shape ‘{name}’ already ({place})"
     example = "வடிவம் புள்ளி { x, y }\nவடிவம் புள்ளி { அ, ஆ }\n"
 
@@ -281,7 +281,7 @@ class MemberTwice(Problem):
     """Two fields, two methods, or a field and a method of one shape have the same name."""
 
     code = "E0408"
-    tamil = "‘{shape}’ வடிவத்தில் ‘{name}’ ஏற்கனவே உள்ளது ({place_ta})"
+    tamil = "‘{shape}’ வடிவத்தில் ‘{name}’ ஏற்கெனவே உள்ளது ({place_ta})"
     english = "the shape ‘{shape}’ has ‘{name}’ already ({place})"
     example = "வடிவம் புள்ளி { x, y, x }\n"
 

@@ -666,11 +666,11 @@ def is_of_request(name: str) -> bool:
 
 
 _ROUTES_AT_TOP = (
-    "வழிகள் நிரலின் மேல் மட்டத்தில் மட்டுமே அறிவிக்கப்படும்",
+    "வழிகள் நிரலின் மேல்நிலையில் மட்டுமே அறிவிக்கப்படும்",
     "routes are declared only at the top level of the program",
 )
 _OPTION_AT_TOP = (
-    "இந்த விருப்பம் மேல் மட்டத்தில் அறிவிக்கப்படும் பணிக்கு மட்டுமே உரியது",
+    "இந்த விருப்பம் மேல்நிலையில் அறிவிக்கப்படும் பணிக்கு மட்டுமே உரியது",
     "only a job that is declared at the top level has this option",
 )
 

@@ -258,8 +258,8 @@ class Checker(ValueChecker):
         if not node.fixed or type(before) is Itself:
             self._report_fixed(name, before)
             return
-        fixed = ("ஏற்கனவே நிலைப்படுத்தப்பட்டது", "is fixed already")
-        variable = ("ஏற்கனவே மாறியாகப் பயன்பட்டது", "was an ordinary variable before")
+        fixed = ("ஏற்கெனவே நிலைப்படுத்தப்பட்டது", "is fixed already")
+        variable = ("ஏற்கெனவே மாறியாகப் பயன்பட்டது", "was an ordinary variable before")
         why_ta, why = fixed if before.fixed else variable
         words = {"name": name.text, "why_ta": why_ta, "why": why}
         places = self.place_words(before.start, name.start)

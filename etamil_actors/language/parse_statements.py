@@ -480,7 +480,7 @@ class Statements(Expressions):
         token = self.tokens[self.i]
         if self.place != TOP:
             self.not_here(
-                token, "முகவர் நிரலின் மேல் மட்டத்தில் மட்டுமே வரலாம்", "an agent stands at the top level only"
+                token, "முகவர் நிரலின் மேல்நிலையில் மட்டுமே வரலாம்", "an agent stands at the top level only"
             )
         self.i += 1
         name = self.name()
@@ -526,7 +526,7 @@ class Statements(Expressions):
         if self.place == BLOCK:
             self.not_here(
                 token,
-                "இது மேல் மட்டத்தில் அல்லது நேரடியாக ஒரு முகவருக்குள் மட்டுமே வரலாம்",
+                "இது மேல்நிலையில் அல்லது நேரடியாக ஒரு முகவருக்குள் மட்டுமே வரலாம்",
                 "it stands at the top level or directly in an agent",
             )
         self.i += 1
@@ -600,7 +600,7 @@ class Statements(Expressions):
             if branch.kind != "channel" and any([other.kind != "channel" for other in branches]):
                 self.not_here(
                     token,
-                    "ஒரு தேர்வில் காலம், இல்லையேல் ஆகிய இரண்டில் ஒன்று ஒரு முறை மட்டுமே வரலாம்",
+                    "ஒரு தேர்வில் காலம், இல்லையேல் ஆகிய இரண்டில் ஒன்று ஒருமுறை மட்டுமே வரலாம்",
                     "a choice has at most one of காலம் (after) and இல்லையேல் (otherwise)",
                 )
             branches.append(branch)

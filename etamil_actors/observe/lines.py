@@ -247,7 +247,7 @@ class Lines:
 
     def _failed(self, event: RunFailed) -> None:
         if event.is_letter:
-            then = "கைவிடப்பட்டவற்றின் பட்டியலில் வைக்கப்பட்டது  (kept among the dead letters)"
+            then = "இறந்த மடலாக ஒதுக்கி வைக்கப்பட்டது  (kept among the dead letters)"
         elif event.delay is None:
             then = "இனி முயலப்படாது  (given up)"
         else:

@@ -141,7 +141,7 @@ def uuid(text: str) -> Wrong | None:
     """RFC 9562, of whatever version."""
     if re.fullmatch("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is None:
         return Wrong(
-            "8-4-4-4-12 என்ற அமைப்பில் 32 பதினாறன்ம இலக்கங்கள் வேண்டும்",
+            "8-4-4-4-12 என்ற அமைப்பில் 32 பதினறும இலக்கங்கள் வேண்டும்",
             "it has to be 32 hexadecimal digits, written 8-4-4-4-12",
         )
     return None

@@ -785,7 +785,7 @@ def test_a_message_that_is_buried_can_be_listed_requeued_and_dropped(both: Both)
             first, second, third = await journal.letters.listed()
             assert first.number < second.number < third.number
             assert first[1:] == (
-                trio.current_time(), "c", "அ", "k", "timeout", "நேர வரம்பு (3 நொடி) முடிந்தது",
+                trio.current_time(), "c", "அ", "k", "timeout", "கால வரம்பு (3 நொடி) முடிந்தது",
                 "the time limit of 3 s is over", ("கடை.qmz:7:3 அனுப்பு", "கடை.qmz:1:1"), 1,
             )  # fmt: skip
             assert (await journal.letters.listed("வேறு"))[0].value == "இ"

@@ -139,7 +139,7 @@ async def test_past_its_limit_a_wait_ends(seconds: float, shown: str) -> None:
     started = trio.current_time()
     fault = await fault_of(lock.acquire(b, seconds))
     assert trio.current_time() - started == pytest.approx(seconds, abs=1e-4)
-    assert fault.message == f"நேர வரம்பு ({shown} நொடி) முடிந்தது  (the time limit of {shown} s is over)"
+    assert fault.message == f"கால வரம்பு ({shown} நொடி) முடிந்தது  (the time limit of {shown} s is over)"
     assert text_of(fault.details["seconds"]) == shown
     assert b.waiting is None and not b.locks and lock.waiting == [] and lock.holders == [a]
 
@@ -409,7 +409,7 @@ def test_those_who_name_one_lock_agree_on_its_permits() -> None:
         book.named("கணக்கு")
     assert caught.value.code == "config"
     assert caught.value.message == (
-        "அமைப்பு: பூட்டு ‘கணக்கு’: அனுமதிகள் 1 எனக் கேட்கப்பட்டது; ஏற்கனவே 3"
+        "அமைப்பு: பூட்டு ‘கணக்கு’: அனுமதிகள் 1 எனக் கேட்கப்பட்டது; ஏற்கெனவே 3"
         "  (configuration: the lock ‘கணக்கு’ is wanted with 1 permit(s), but has 3)"
     )
     assert book.named("கணக்கு", 3) is lock

@@ -293,7 +293,7 @@ def test_texts_and_parts(name: str, arguments: tuple[Value, ...], expected: Valu
 
 def test_bytes_that_are_no_text() -> None:
     assert text_of(call("பைட்டுச்_சரம்", [97, 255])) == (
-        "தவறு(இடம் 1: எண்மிகள் UTF-8 அல்ல  (at 1: the bytes are not UTF-8))"
+        "தவறு(இடம் 1: பைட்டுகள் UTF-8 அல்ல  (at 1: the bytes are not UTF-8))"
     )
     assert isinstance(call("பைட்டுச்_சரம்", [0xED, 0xA0, 0x80]), Err), "a lone surrogate"
     for element in (256, -1, Decimal("1.5"), "97", True, None, MOST):

@@ -41,7 +41,7 @@ class ApiKeys:
             for digest in key.hashes:
                 if not _is_digest(digest.lower()):
                     raise misconfigured(
-                        f"auth.keys.{name}: SHA-256 என்பது 64 பதின்அறும இலக்கங்கள்;"
+                        f"auth.keys.{name}: SHA-256 என்பது 64 பதினறும இலக்கங்கள்;"
                         ' ஆக்க: printf %s "$KEY" | sha256sum',
                         f"auth.keys.{name}: a SHA-256 has 64 hexadecimal digits;"
                         ' to make it: printf %s "$KEY" | sha256sum',

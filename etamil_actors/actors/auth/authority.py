@@ -114,6 +114,6 @@ def expect_safe_url(url: str, name: str) -> None:
         is_good = is_safe = False
     if not (is_good and is_safe):
         raise misconfigured(
-            f"{name}: ‘https://…’ முகவரி தேவை (இந்த இயந்திரத்துக்கு மட்டும் ‘http://127.0.0.1…’)",
+            f"{name}: ‘https://…’ முகவரி தேவை (இந்தக் கணினிக்கு மட்டும் ‘http://127.0.0.1…’)",
             f"{name}: an address ‘https://…’ is needed (‘http://127.0.0.1…’ for this machine only)",
         )

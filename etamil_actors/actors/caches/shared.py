@@ -282,7 +282,7 @@ def encoded(value: Value) -> bytes:
         _encoder = Encoder(decimal_format="number")
     data: bytes = _encoder.encode(value)
     if len(data) > MOST_BYTES:
-        raise _too_much(f"{MOST_BYTES} எண்மிகளுக்கு மேல்", f"it takes more than {MOST_BYTES} bytes")
+        raise _too_much(f"{MOST_BYTES} பைட்டுகளுக்கு மேல்", f"it takes more than {MOST_BYTES} bytes")
     return data
 
 

@@ -60,7 +60,7 @@ class JournalCorruptError(JournalError):
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(
             path,
-            f"இந்தப் பதிவேடு சேதமடைந்துள்ளது ({problem}); அதை மாற்றவில்லை. காப்புப் பிரதியிலிருந்து மீட்கவும், அல்லது"
+            f"இந்தப் பதிவேடு சேதமடைந்துள்ளது ({problem}); அதை மாற்றவில்லை. காப்பு நகலிலிருந்து மீட்கவும், அல்லது"
             f" ‘sqlite3 '{path}' .recover’ மூலம் மீட்டெடுக்கவும், அல்லது இதை நகர்த்திவிட்டுப் புதிதாகத் தொடங்கவும்",
             f"this journal is damaged ({problem}), and it was left as it is; restore it from a backup, rescue"
             f" it with ‘sqlite3 '{path}' .recover’, or move it away (with its -wal) to begin a new one",

@@ -475,7 +475,7 @@ def _not_started(problem: Exception, options: AgentOptions) -> BaseException:
         case NameTakenError():
             return Fault(
                 "conflict",
-                tamil=f"‘{options.name}’ என்ற பெயரில் ஒரு முகவர் ஏற்கனவே உள்ளார்",
+                tamil=f"‘{options.name}’ என்ற பெயரில் ஒரு முகவர் ஏற்கெனவே உள்ளார்",
                 english=f"there is an agent named ‘{options.name}’ already",
             )
         case ActorStoppedError():

@@ -79,7 +79,7 @@ class Lease:
     async def _keep(self) -> None:
         if self.is_spoilt:
             raise _refused(
-                "பரிவர்த்தனையின் ஒரு பகுதியைத் திரும்பப் பெற முடியவில்லை; அதனால் முழுவதும் திரும்பப் பெறப்படுகிறது",
+                "பரிவர்த்தனையின் ஒரு பகுதியை மீட்க முடியவில்லை; அதனால் முழுவதும் மீட்கப்படுகிறது",
                 "a part of the transaction could not be undone, so all of it is rolled back",
             )
         if not self.connection.is_broken and not self.connection.in_transaction:

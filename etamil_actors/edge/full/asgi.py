@@ -41,7 +41,7 @@ SLOW_BODY: Final = (
 )
 FAILED: Final = Refusal(
     500,
-    "இயக்கியில் ஒரு பிழை ஏற்பட்டது; அது பதிவேட்டில் உள்ளது. தயவுசெய்து பிறகு முயலவும்.",
+    "இயக்கியில் ஒரு பிழை ஏற்பட்டது; அது பதிவில் உள்ளது. தயவுசெய்து பிறகு முயலவும்.",
     "Something went wrong in the runtime itself; the log tells more. Please try again later.",
 )
 

@@ -134,7 +134,7 @@ def open_certificate(tls: Tls, settings: HttpSettings) -> ssl.SSLContext:
     except (OSError, ValueError) as problem:
         raise Fault(
             "config",
-            problem_ta=f"http.tls: சான்றிதழையோ திறவியையோ பயன்படுத்த முடியவில்லை "
+            problem_ta=f"http.tls: சான்றிதழையோ திறவுகோலையோ பயன்படுத்த முடியவில்லை "
             f"({tls.certificate}, {tls.key}): {problem}",
             problem_en=f"http.tls: the certificate or its key cannot be used "
             f"({tls.certificate}, {tls.key}): {problem}",

@@ -128,7 +128,7 @@ def check(wanted: Sequence[Migration], known: dict[int, tuple[str, str]]) -> Non
             if one.number < last:
                 raise _trouble(
                     one.name,
-                    f"‘{known[last][0]}’ ஏற்கனவே இயக்கப்பட்டது; புதிய கோப்புக்கு அதைவிடப் பெரிய எண் தேவை",
+                    f"‘{known[last][0]}’ ஏற்கெனவே இயக்கப்பட்டது; புதிய கோப்புக்கு அதைவிடப் பெரிய எண் தேவை",
                     f"‘{known[last][0]}’ was run already; a new file needs a greater number than that",
                 )
         elif known[one.number][1] != one.digest:

@@ -79,14 +79,14 @@ def answer_lost() -> Fault:
 def not_committed() -> Fault:
     """A transaction in which something had failed was to be committed."""
     return refused(
-        "பரிவர்த்தனையில் ஒரு கட்டளை தோற்றதால் அது திரும்பப் பெறப்பட்டது",
+        "பரிவர்த்தனையில் ஒரு கட்டளை தோற்றதால் அது மீட்கப்பட்டது",
         "a command of the transaction had failed, so it was rolled back",
     )
 
 
 def already_begun() -> Fault:
     """A transaction was to begin inside another."""
-    return refused("பரிவர்த்தனை ஒன்று ஏற்கனவே நடக்கிறது", "a transaction is open already")
+    return refused("பரிவர்த்தனை ஒன்று ஏற்கெனவே நடக்கிறது", "a transaction is open already")
 
 
 def wrong_count(wanted: int, given: int) -> Fault:
@@ -201,6 +201,6 @@ def replaced(path: str) -> Fault:
 def overtaken() -> Fault:
     """A transaction that has read wants to write, and somebody else has written in between."""
     return conflict(
-        "இது படித்தபின் அது எழுதிவிட்டது; இதைத் திரும்பப் பெற்று மீண்டும் செய்யவும்",
+        "இது படித்தபின் அது எழுதிவிட்டது; இதை மீட்டு மீண்டும் செய்யவும்",
         "it has written since this one has read; roll this one back and do it again",
     )

@@ -57,7 +57,7 @@ def address_of(url: str) -> Address:
         parts = urlsplit(text)
         port = parts.port if parts.port is not None else PORT
     except ValueError:
-        _wrong("துறை அல்லது முகவரி தவறு", "the port or host cannot be understood")
+        _wrong("துறை எண் அல்லது முகவரி தவறு", "the port or host cannot be understood")
     if parts.scheme not in ("redis", "rediss"):
         _wrong(
             "முகவரி redis:// அல்லது rediss:// எனத் தொடங்க வேண்டும்",
@@ -66,7 +66,7 @@ def address_of(url: str) -> Address:
     if not parts.hostname:
         _wrong("முகவரியில் வழங்கியின் பெயர் இல்லை", "there is no host in the url")
     if not port:
-        _wrong("துறை 0 ஆக இருக்க முடியாது", "the port cannot be 0")
+        _wrong("துறை எண் 0 ஆக இருக்க முடியாது", "the port cannot be 0")
     return Address(
         unquote(parts.hostname),
         port,

@@ -178,7 +178,7 @@ class ProgramNumbers:
         if len(self._families) >= self._most_families:
             self._refuse(
                 "",
-                f"அளவீடுகளின் பெயர்கள் {self._most_families} ஐத் தாண்டிவிட்டன; ‘{said}’ முதலானவை எண்ணப்படவில்லை",
+                f"அளவீடுகளின் பெயர்கள் {self._most_families}-ஐத் தாண்டிவிட்டன; ‘{said}’ முதலானவை எண்ணப்படவில்லை",
                 f"there are more than {self._most_families} names of metrics; ‘{said}’ and later ones are "
                 "not kept",
             )
@@ -215,7 +215,7 @@ class ProgramNumbers:
             if not family.is_full:
                 family.is_full = True
                 self._tell(
-                    f"அளவீடு ‘{family.said}’: குறிகளின் சேர்க்கைகள் {self._most_series} ஐத் தாண்டிவிட்டன; புதியவை "
+                    f"அளவீடு ‘{family.said}’: குறிகளின் சேர்க்கைகள் {self._most_series}-ஐத் தாண்டிவிட்டன; புதியவை "
                     "overflow=\"true\" என்ற ஒரே வரிசையில் சேரும்",
                     f"the metric ‘{family.said}’ has more than {self._most_series} combinations of labels; "
                     "new ones are one row, overflow=\"true\"",

@@ -48,7 +48,7 @@ def open_tracer(settings: TracingSettings, keeper: Keeper, *, name: str, version
     if not _is_installed():
         raise Fault(
             "config",
-            problem_ta="‘tracing’ க்கு OpenTelemetry தேவை: pip install 'etamil-actors[otel]'",
+            problem_ta="‘tracing’-க்கு OpenTelemetry தேவை: pip install 'etamil-actors[otel]'",
             problem_en="‘tracing’ needs OpenTelemetry: pip install 'etamil-actors[otel]'",
         )
     sender = SpanSender(OtlpExporter(url, headers, name, version), keeper, where=place_of(url))

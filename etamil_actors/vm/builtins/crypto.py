@@ -304,7 +304,7 @@ def _unhex(text: str) -> bytes:
     try:
         return bytes.fromhex("".join(text.split()))
     except ValueError:
-        raise _BadKey("பதினாறடிமான (hex) இலக்கங்கள் மட்டுமே வரலாம்", "only hex digits may stand here") from None
+        raise _BadKey("பதினறும (hex) இலக்கங்கள் மட்டுமே வரலாம்", "only hex digits may stand here") from None
 
 
 def _base64(data: bytes) -> str:

@@ -100,9 +100,9 @@ def _file_fault(path: str, tamil: str, english: str) -> Fault:
 WORDS: tuple[tuple[type[OSError], str, str], ...] = (
     (FileNotFoundError, "அப்படி ஒன்று இல்லை", "there is no such file or folder"),
     (PermissionError, "அனுமதி இல்லை", "permission denied"),
-    (IsADirectoryError, "இது ஒரு கோப்பகம்", "this is a folder"),
-    (NotADirectoryError, "பாதையில் கோப்பகம் அல்லாத ஒன்று உள்ளது", "something on the path is no folder"),
-    (FileExistsError, "ஏற்கனவே உள்ளது", "it exists already"),
+    (IsADirectoryError, "இது ஒரு கோப்புறை", "this is a folder"),
+    (NotADirectoryError, "பாதையில் கோப்புறை அல்லாத ஒன்று உள்ளது", "something on the path is no folder"),
+    (FileExistsError, "ஏற்கெனவே உள்ளது", "it exists already"),
     (TimeoutError, "நேரம் முடிந்தது", "the time is over"),
     (BrokenPipeError, "மறுமுனை மூடப்பட்டது", "the other end has closed"),
 )

@@ -66,7 +66,7 @@ def hash_password(machine: Machine, password: str) -> str:
     if len(data) > most:
         raise _invalid(
             "கடவுச்சொல்_மறை",
-            f"கடவுச்சொல் {most} எண்மிக்கு மேல் இருக்கக் கூடாது; இதில் {len(data)} உள்ளன",
+            f"கடவுச்சொல் {most} பைட்டுகளுக்கு மேல் இருக்கக் கூடாது; இதில் {len(data)} உள்ளன",
             f"a password has at most {most} bytes; this one has {len(data)}",
         )
     random = machine.world.random_bytes(16)

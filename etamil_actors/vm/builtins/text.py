@@ -60,7 +60,7 @@ def from_bytes(array: list[Value]) -> Ok | Err:
         return Ok(octets.decode())
     except UnicodeDecodeError as error:
         place = error.start
-        return failed(f"இடம் {place}: எண்மிகள் UTF-8 அல்ல", f"at {place}: the bytes are not UTF-8")
+        return failed(f"இடம் {place}: பைட்டுகள் UTF-8 அல்ல", f"at {place}: the bytes are not UTF-8")
 
 
 def _octets(array: list[Value]) -> bytes:

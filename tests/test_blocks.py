@@ -257,7 +257,7 @@ def check_command(words: list[str]) -> None:
 @pytest.mark.parametrize(("page", "block"), every("yaml"))
 def test_configurations_and_probes_are_what_they_should_be(tmp_path: Path, page: Path, block: Block) -> None:
     if "containers:" in block.text:
-        check_pod(yaml.safe_load(block.text))
+        check_cluster(list(yaml.safe_load_all(block.text)))
     else:
         read_as_configuration(tmp_path, block.text)
 
@@ -278,12 +278,17 @@ HEALTH = HttpSettings().health
 PROBES = {"startupProbe": "/startup", "readinessProbe": "/ready", "livenessProbe": "/live"}
 
 
-def check_pod(shown: dict[str, Any]) -> None:
-    """Every probe asks what is meant for it, where the container listens."""
-    pod = shown["spec"]["template"]["spec"] if "spec" in shown else shown
+def check_cluster(shown: list[dict[str, Any]]) -> None:
+    """Every probe asks what is meant for it, where the container listens, and what is named is there."""
+    made = {one["kind"]: one for one in shown}
+    pod = made["Deployment"]["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] >= 90
+    assert "fsGroup" in pod["securityContext"], "nobody may write to the volume"
+    [volume] = pod["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == made["PersistentVolumeClaim"]["metadata"]["name"]
     [container] = pod["containers"]
     [port] = [one["containerPort"] for one in container["ports"]]
+    assert [one["targetPort"] for one in made["Service"]["spec"]["ports"]] == [port]
     for probe, path in PROBES.items():
         asked = container[probe]["httpGet"]
         assert (asked["path"], asked["port"]) == (HEALTH + path, port)

@@ -348,7 +348,7 @@ FAULTS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "lock.deadlock",
-        "பூட்டுகள் ஒன்றையொன்று காத்திருக்கின்றன: {who}",
+        "பூட்டுகள் ஒன்றுக்காக ஒன்று காத்திருக்கின்றன: {who}",
         "a deadlock: {who}",
         "A cycle of activities that wait for each other.",
     ),

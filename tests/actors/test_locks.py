@@ -292,7 +292,7 @@ async def test_taking_what_one_has_is_a_deadlock_at_once() -> None:
         fault = await fault_of(lock.acquire(a, seconds))
         assert fault.code == "lock.deadlock"
         assert fault.message == (
-            "பூட்டுகள் ஒன்றையொன்று காத்திருக்கின்றன: பணி அஞ்சல் → பணி அஞ்சல்"
+            "பூட்டுகள் ஒன்றுக்காக ஒன்று காத்திருக்கின்றன: பணி அஞ்சல் → பணி அஞ்சல்"
             "  (a deadlock: பணி அஞ்சல் → பணி அஞ்சல்)"
         )
     assert lock.holders == [a] and lock.waiting == []

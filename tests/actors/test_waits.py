@@ -106,7 +106,7 @@ def test_a_child_that_wants_a_lock_of_its_waiting_parent() -> None:
     fault = deadlock(list(ring))
     assert fault.code == "lock.deadlock"
     assert fault.message == (
-        "பூட்டுகள் ஒன்றையொன்று காத்திருக்கின்றன: சேய் → தாய் → சேய்  (a deadlock: சேய் → தாய் → சேய்)"
+        "பூட்டுகள் ஒன்றுக்காக ஒன்று காத்திருக்கின்றன: சேய் → தாய் → சேய்  (a deadlock: சேய் → தாய் → சேய்)"
     )
     assert fault.details == {"who": "சேய் → தாய் → சேய்"}
 

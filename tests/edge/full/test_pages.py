@@ -164,7 +164,7 @@ async def test_a_page_that_cannot_be_made_is_a_problem_document(serve: Serve) ->
         server.site.document = b"this is no JSON"
         status, headers, text = await get(server)
         assert status == 500 and headers["content-type"] == "application/problem+json"
-        assert "பதிவேட்டில்" in json.loads(text)["tamil"]
+        assert "பதிவில்" in json.loads(text)["tamil"]
         assert len(server.site.failures) == 1
         await server.still_answers()
 

@@ -88,7 +88,7 @@ WEB: Final = (
     Row("connect_time", "connect_seconds", seconds(), "இணைக்க", "until connected"),
     Row("time", "seconds", seconds(), "முழுக் கோரிக்கை", "the whole request"),
     Row("redirects", "redirects", count(0, 20), "எத்தனை வழிமாற்றங்கள்", "how many redirects are followed"),
-    Row("body", "body_bytes", size(), "பதிலின் உடல்", "the body of an answer"),
+    Row("body", "body_bytes", size(), "பதிலின் உடலுரை", "the body of an answer"),
     Row("connections", "connections", count(), "ஒரே நேரத்தில் இணைப்புகள்", "connections at once"),
     Row("per_host", "per_host", count(), "ஓர் இடத்துக்கு இணைப்புகள்", "connections to one host"),
     Row("keep_alive", "keep_alive_seconds", seconds(), "பயன்படாத இணைப்பு திறந்திருக்கும் நேரம்",

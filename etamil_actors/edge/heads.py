@@ -59,7 +59,7 @@ NOT_UNDERSTOOD: Final = Refusal(400, "கோரிக்கையைப் ப�
 NO_HTTP: Final = Refusal(400, "இது HTTP அல்ல", "this is no HTTP")
 NO_TLS: Final = Refusal(
     400,
-    "இது HTTP அல்ல. இந்த வாயிலில் TLS இல்லை; http:// என்று தொடங்குங்கள்",
+    "இது HTTP அல்ல. இந்த முகவரியில் TLS இல்லை; http:// என்று தொடங்குங்கள்",
     "this is no HTTP. There is no TLS at this port; begin with http://",
 )
 EMPTY_LINES: Final = Refusal(
@@ -90,7 +90,7 @@ OTHER_HOST: Final = Refusal(
 NO_LENGTH: Final = Refusal(400, "Content-Length ஒரு முழு எண் அல்ல", "the Content-Length is no plain number")
 TWO_LENGTHS: Final = Refusal(
     400,
-    "உடலின் நீளம் ஒருமுறை மட்டுமே சொல்லப்பட வேண்டும்",
+    "உடலுரையின் நீளம் ஒருமுறை மட்டுமே சொல்லப்பட வேண்டும்",
     "the length of the body has to be said once, and in one way",
 )
 OLD_CODING: Final = Refusal(

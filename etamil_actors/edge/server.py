@@ -536,7 +536,7 @@ class Edge:
             if not route.is_up and route.folder is None
         ]
         if not down:
-            return Verdict(True, "எல்லா வழிகளும் தயார்", "all routes are ready")
+            return Verdict(True, "எல்லா வழிகளும் ஆயத்தம்", "all routes are ready")
         names = ", ".join(down[:8])
         return Verdict(False, f"மீண்டும் தொடங்குபவை: {names}", f"beginning anew: {names}")
 

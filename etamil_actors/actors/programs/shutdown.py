@@ -87,7 +87,7 @@ class Step(NamedTuple):
 
 
 STEPS: Final = (
-    Step("ready", "தயார்நிலை", "readiness", "say that no more requests shall be sent here", 1.0),
+    Step("ready", "ஆயத்த நிலை", "readiness", "say that no more requests shall be sent here", 1.0),
     Step("notice", "அறிவிப்பு", "notice", "let those who send requests notice that", 30.0),
     Step("refuse", "மறுப்பு", "refusal", "take no more connections", 1.0),
     Step("goodbye", "விடைபெறல்", "goodbye", "say goodbye on WebSockets and event streams", 5.0),

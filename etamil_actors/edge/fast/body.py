@@ -160,7 +160,7 @@ class FastExchange:
             connection.is_broken = True
             raise BodyError(
                 408,
-                f"உடல் மிக மெதுவாக வந்தது; {allowed:g} நொடிகளில் அது முடிந்திருக்க வேண்டும்",
+                f"உடலுரை மிக மெதுவாக வந்தது; {allowed:g} நொடிகளில் அது முடிந்திருக்க வேண்டும்",
                 f"the body came too slowly; it should have ended within {allowed:g} seconds",
             )
 

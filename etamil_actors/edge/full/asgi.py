@@ -32,11 +32,11 @@ from etamil_actors.edge.request import HttpRequest
 Send = Callable[[Any], Awaitable[None]]
 
 BROKEN_BODY: Final = (
-    "கோரிக்கையின் உடலைப் படிக்க முடியவில்லை; அது முழுமையாகவோ சரியாகவோ வரவில்லை.",
+    "கோரிக்கையின் உடலுரையைப் படிக்க முடியவில்லை; அது முழுமையாகவோ சரியாகவோ வரவில்லை.",
     "The body of the request cannot be read; it came incomplete or malformed.",
 )
 SLOW_BODY: Final = (
-    "கோரிக்கையின் உடல் நேரத்துக்குள் வந்து சேரவில்லை; மீண்டும் அனுப்பவும்.",
+    "கோரிக்கையின் உடலுரை நேரத்துக்குள் வந்து சேரவில்லை; மீண்டும் அனுப்பவும்.",
     "The body of the request did not arrive in time; please send it again.",
 )
 FAILED: Final = Refusal(

@@ -133,7 +133,7 @@ if(gone){tell('');gone=false;before={};last=0;}show(all);
 tell('பதில் இல்லை; மீண்டும் முயல்கிறது / no answer; trying again');
 }).finally(function(){busy=false;});}
 by('pause').addEventListener('click',function(){paused=!paused;
-by('pause').textContent=paused?'தொடர் / go on':'நிறுத்து / pause';});
+by('pause').textContent=paused?'தொடர் / go on':'இடைநிறுத்து / pause';});
 by('process').addEventListener('change',function(){before={};last=0;look();});
 by('find').addEventListener('input',look);
 window.setInterval(function(){if(!paused&&!document.hidden)look();},SECONDS*1000);
@@ -169,7 +169,7 @@ OBSERVER: Final = """<!doctype html>
 <div class="line">
 <input id="find" type="search" autocomplete="off" aria-label="தேடு / search" placeholder="தேடு / search">
 <label hidden>{{ both("செயல்முறை", "process") }} <select id="process"></select></label>
-<button type="button" id="pause">நிறுத்து / pause</button>
+<button type="button" id="pause">இடைநிறுத்து / pause</button>
 </div>
 <noscript><p>{{ both("இந்தப் பக்கத்துக்கு JavaScript தேவை; முனையத்தில் ‘etamil-actors top’.",
 "This page needs JavaScript; in a terminal there is ‘etamil-actors top’.") }}</p></noscript>
@@ -177,7 +177,7 @@ OBSERVER: Final = """<!doctype html>
 <main>
 {{ section("dead", "இறந்த மடல்கள்", "dead letters", "எதுவும் இல்லை.", "There are none.",
 [("எண்", "id"), ("எங்கே", "where"), ("முன்பு", "ago", 1), ("முயற்சிகள்", "tries", 1), ("காரணம்", "why"), ("மதிப்பு", "value"), ("", "")]) }}
-{{ section("events", "அண்மைய பழுதுகள்", "latest failures", "எதுவும் இல்லை.", "There are none.",
+{{ section("events", "அண்மைத் தோல்விகள்", "latest failures", "எதுவும் இல்லை.", "There are none.",
 [("முன்பு", "ago", 1), ("என்ன", "what"), ("இடம்", "where"), ("காரணம்", "why")]) }}
 {{ section("actors", "செயலிகள்", "actors", "எதுவும் இல்லை.", "There are none.",
 [("இடம்", "path"), ("வகை", "kind"), ("நிலை", "state"), ("வேகம்/s", "rate", 1), ("கையாண்டவை", "handled", 1), ("நடப்பவை", "running", 1), ("காத்திருப்பு", "waiting", 1), ("பழையது", "oldest", 1), ("தோல்விகள்", "failed", 1), ("மறுதொடக்கம்", "restarts", 1)]) }}

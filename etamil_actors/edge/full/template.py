@@ -105,7 +105,7 @@ TEMPLATE: Final = """<!doctype html>
 {% if one.needs_user %}<p>{{ both("உள்நுழைந்த பயனருக்கு மட்டும்.", "For users who are signed in only.") }}</p>{% endif %}
 {% if one.parameters %}<h3>{{ both("அளவுருக்கள்", "Parameters") }}</h3>{{ table(one.parameters, true) }}{% endif %}
 {% for body in one.bodies %}
-<h3>{{ both("உடல்", "Body") }} <code>{{ body.kind }}</code>
+<h3>{{ both("உடலுரை", "Body") }} <code>{{ body.kind }}</code>
 {% if body.shape %}<a href="#shape-{{ body.shape }}">{{ body.shape }}</a>{% endif %}</h3>
 {% if body.fields %}{{ table(body.fields, false) }}{% endif %}
 {% endfor %}

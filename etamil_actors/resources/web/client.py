@@ -136,7 +136,7 @@ class WebClient:
         except TooMuch:
             raise _too_large(most) from None
         except NotUnpacked:
-            raise WebError("பதிலின் உடலைப் பிரிக்க முடியவில்லை", "the body cannot be unpacked") from None
+            raise WebError("பதிலின் உடலுரையைப் பிரிக்க முடியவில்லை", "the body cannot be unpacked") from None
         if layers:
             headers.pop("content-encoding")
             headers.pop("content-length", None)  # it was that of the packed body

@@ -241,7 +241,7 @@ def _device(board: SimulatedBoard | None, port: int) -> str | None:
 
 
 def _not_open() -> Err:
-    return failed("இந்தத் தொடர் முனையம் திறக்கப்படவில்லை", "this serial port is not open")
+    return failed("இந்தத் தொடர் வாயில் திறக்கப்படவில்லை", "this serial port is not open")
 
 
 # ── feeding and reading the simulated board ─────────────────────────────────────────────────────────

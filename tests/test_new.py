@@ -156,7 +156,7 @@ def test_an_empty_folder_is_filled(command: Command, tmp_path: Path) -> None:
     assert (folder / "config.yaml").exists()
 
 
-@pytest.mark.parametrize("name", ["x.y", "2kadai", "-x", "a b", "a" * 61, 'x"y'])
+@pytest.mark.parametrize("name", ["x.y", "2kadai", "-x", "a b", "a" * 61, 'x"y', ""])
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(Usage):
         name_of(name)

@@ -33,8 +33,8 @@ LONGEST: Final = 60
 
 def main(given: Given) -> int:
     """Write a project into a folder of this name."""
-    path = given.words[0]
-    name = name_of(path)
+    name = name_of(given.words[0])
+    path = os.path.normpath(given.words[0])
     try:
         if os.path.lexists(path) and not os.path.isdir(path):
             complain(f"‘{path}’ ஏற்கெனவே ஒரு கோப்பு", f"‘{path}’ is a file already")
@@ -58,7 +58,7 @@ def name_of(path: str) -> str:
 
     Raises: Usage, when that is no name for one.
     """
-    name = os.path.basename(os.path.abspath(path))
+    name = os.path.basename(os.path.abspath(path)) if path else ""
     from etamil_actors.language.lexer import is_name
 
     if not is_name(name.replace("-", "_")) or name[0] == "-" or len(name) > LONGEST:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from etamil_actors.commands import Usage
-from etamil_actors.commands.asking import Process, RefusedError, age, cell_width, lost, table, the_one
+from etamil_actors.commands.asking import Process, RefusedError, age, lost, table, the_one
 from etamil_actors.commands.ps import head
 
 if TYPE_CHECKING:
@@ -51,18 +51,11 @@ def _watch(process: Process, seconds: int) -> int:
     with Live(console=console, screen=True, auto_refresh=False) as live:
         try:
             while True:
-                size = console.size
-                shown = look.lines(size.height - 1)
-                live.update(Text("\n".join(_cut(line, size.width) for line in shown)), refresh=True)
+                shown = look.lines(console.size.height - 1)
+                live.update(Text("\n".join(shown), no_wrap=True, overflow="crop"), refresh=True)
                 time.sleep(seconds)
         except KeyboardInterrupt:
             return 0
-
-
-def _cut(line: str, width: int) -> str:
-    while cell_width(line) > width:
-        line = line[: max(width - 1, len(line) - 10)] if len(line) > width else line[:-1]
-    return line
 
 
 class Look:

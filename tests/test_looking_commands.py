@@ -85,6 +85,24 @@ def test_routes_are_listed_with_their_places(command: Command, shop: Path) -> No
     ]
 
 
+def test_guards_are_told_of_the_route_that_has_them(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.qmz").write_text(
+        'வழி பெறு, "/a", ["admin"] { பதில் 200, 1; } வழி பெறு, "/b" { பதில் 200, 1; }\n'
+        "செயல் f(r) { திரும்பு 1; }\n"
+        'server.on("get", "/c", {"காவல்": ["auth"], "சுருக்கம்": "சி"}, f); server.on("POST", "/c", ["x", f], f);\n'
+        'server.on("PUT", "/c", f);\n',
+        encoding="utf-8",
+    )
+    told = json.loads(command("routes", "a.qmz", "--json", cwd=tmp_path).stdout)
+    assert [(row["method"], row["path"], row["guards"], row["summary"]) for row in told] == [
+        ("GET", "/a", ["“admin”"], ""),
+        ("GET", "/b", [], ""),
+        ("GET", "/c", ["“auth”"], "சி"),
+        ("POST", "/c", ["“x”", "f"], ""),
+        ("PUT", "/c", [], ""),
+    ]
+
+
 def test_routes_for_other_programs(command: Command, shop: Path) -> None:
     told = json.loads(command("routes", "shop.qmz", "--json", cwd=shop).stdout)
     assert told[0] == {

@@ -83,12 +83,14 @@ def routes_of(service: str, path: str, prefix: str = "") -> list[Row] | None:
 def _rows(service: str, program: Program, compiled: Compiled, prefix: str) -> Iterator[Row]:
     from etamil_actors.actors.programs.prefix import below
 
-    options = {_place(node.start, compiled): node for node in _routes_in(compiled.module)}
+    options = {
+        (*_place(start, compiled), method, path): written
+        for start, method, path, written in _routes_in(compiled.module)
+    }
     for declared in program.declared:
         if declared.kind in ("route", "handler"):
             file, line = program.place_of(declared.place)
-            node = options.get((file, line))
-            summary, guards = _told(node.options) if node is not None else ("", [])
+            summary, guards = _told(options.get((file, line, declared.name, declared.path)))
             yield Row(service, declared.name, below(prefix, declared.path), file, line, summary, guards)
 
 
@@ -97,12 +99,17 @@ def _place(position: int, compiled: Compiled) -> tuple[str, int]:
     return source.name, source.line_of(position)
 
 
-def _routes_in(module: nodes.Module) -> Iterator[nodes.Route]:
+def _routes_in(module: nodes.Module) -> Iterator[tuple[int, str, str, nodes.Expression | None]]:
+    """Routes whose path is written out: where they begin, method, path, and options."""
     from etamil_actors.language import nodes
 
     for statement in module.statements:
-        if isinstance(statement, nodes.Route):
-            yield statement
+        if isinstance(statement, nodes.Route) and isinstance(statement.path, nodes.Text):
+            yield statement.start, statement.method, statement.path.value, statement.options
+        elif isinstance(statement, nodes.Do) and isinstance(statement.call, nodes.Call | nodes.MethodCall):
+            match statement.call.arguments:  # server.on, should it be declared there
+                case [nodes.Text() as method, nodes.Text() as path, options, _]:
+                    yield statement.call.start, method.value.upper(), path.value, options
         elif isinstance(statement, nodes.Import) and statement.module is not None:
             yield from _routes_in(statement.module)
 

@@ -154,6 +154,17 @@ def test_a_mock_answers_from_the_files(start: Start) -> None:
     assert get(again, "/review/status")["state"] == "pending"
 
 
+def test_a_mock_answers_from_whatever_files_there_are(start: Start, tmp_path: Path) -> None:
+    examples = tmp_path / "services" / "examples"
+    (examples / "brief_நூல்.json").write_text('{"id": "நூல்", "points": []}', "utf-8")
+    (examples / "brief_markets.json").unlink()
+    server = start(**MOCK)
+    assert get(server, "/brief/%E0%AE%A8%E0%AF%82%E0%AE%B2%E0%AF%8D") == {"id": "நூல்", "points": []}
+    assert get(server, "/brief/markets", 404)["code"] == "not_found"
+    for outside in ("..%2Fbrief_weather", "%2Fetc%2Fpasswd", "weather.json", "....%2F%2Fweather"):
+        assert server.ask("GET", f"/brief/{outside}").status in (400, 404)
+
+
 def test_the_engine_answers_from_its_sources(start: Start) -> None:
     server = start()
     status = get(server, "/ingest/status")

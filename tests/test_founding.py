@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from tests.http_life.serving import Answer, Server
+from tests.programs.running import output_of
 
 FOUNDING = Path(__file__).resolve().parent.parent / "examples" / "founding"
 PROGRAMS = sorted(path.name for path in FOUNDING.glob("*.qmz"))
@@ -92,6 +93,15 @@ def test_the_job_runs_and_the_message_comes_through_the_channel(begun: Any) -> N
     one = begun("01_jobs_channels_locks.qmz")
     one.server.says("^message$")
     assert logged(one, "நிலை")["fields"] == {"நிலை": "processing"}
+
+
+def test_the_lock_holds() -> None:
+    text = (FOUNDING / "01_jobs_channels_locks.qmz").read_text("utf-8")
+    rivals = """
+    பணி_உருவாக்கு "முதல்வர்" { பூட்டு_பிடி(பூட்டு) { அச்சு "முதல்வர் உள்ளே"; உறங்கு(1); அச்சு "முதல்வர் வெளியே"; } }
+    பணி_உருவாக்கு "அடுத்தவர்" { பூட்டு_பிடி(பூட்டு) { அச்சு "அடுத்தவர் உள்ளே"; } }
+    """
+    assert output_of(text + rivals) == ["message", "முதல்வர் உள்ளே", "முதல்வர் வெளியே", "அடுத்தவர் உள்ளே"]
 
 
 def test_the_log_line_is_json_and_the_metrics_count(begun: Any) -> None:

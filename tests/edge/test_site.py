@@ -214,6 +214,17 @@ def test_an_interval_runs_the_top_level_first_where_each_request_does() -> None:
     serve([plan("p", text, prelude_per_request=True)], scenario)
 
 
+def test_a_block_for_the_end_knows_the_top_level_where_that_runs_for_each_request() -> None:
+    worlds: list[World] = []
+
+    async def scenario(world: World) -> None:
+        worlds.append(world)
+
+    text = 'g = 3; நிறுத்தும்போது { அச்சு "end " & g; } வழி பெறு, "/a" { பதில் 200, g; }'
+    serve([plan("p", text, prelude_per_request=True)], scenario)
+    assert worlds[0].lines == ["end 3"]
+
+
 def test_an_interval_without_routes_runs_where_the_top_level_would_run_for_each_request() -> None:
     async def scenario(world: World) -> None:
         await trio.sleep(6)

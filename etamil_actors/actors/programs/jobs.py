@@ -449,7 +449,7 @@ def _spec(
         machine = service.take_machine()
         activity.enter(machine)
         if service.prelude_per_request:  # and for each run
-            return partial(_run_with_top, machine), (unit,)
+            return partial(run_with_top, machine), (unit,)
         # A body that could get a message is given one, or nothing.
         return machine.run_body, (unit,) if plan.source is not None or not takes else (unit, None)
 
@@ -463,7 +463,8 @@ def _spec(
     )
 
 
-def _run_with_top(machine: Machine, unit: int) -> Value:
+def run_with_top(machine: Machine, unit: int) -> Value:
+    """A body where the top level runs anew each time."""
     machine.run_top()
     return machine.run_body(unit)
 

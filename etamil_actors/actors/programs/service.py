@@ -37,7 +37,7 @@ from etamil_actors.actors.programs import (
     world,
 )
 from etamil_actors.actors.programs.activity import Activity
-from etamil_actors.actors.programs.jobs import Job, Start, declared_specs
+from etamil_actors.actors.programs.jobs import Job, Start, declared_specs, run_with_top
 from etamil_actors.actors.programs.routes import Route, declared_routes
 from etamil_actors.actors.programs.serving import know_written_address
 from etamil_actors.actors.programs.spans import Within, begin
@@ -348,7 +348,10 @@ class Closing(Behaviour):
                     activity.enter(service.take_machine())
                     assert activity.machine is not None
                     try:
-                        await activity.live(activity.machine.run_body, row.unit)
+                        if service.prelude_per_request:  # and for this block
+                            await activity.live(run_with_top, activity.machine, row.unit)
+                        else:
+                            await activity.live(activity.machine.run_body, row.unit)
                     except ExitRequested as leaving:
                         service.system.leave(leaving.status)
                     except (Fault, BudgetSpent) as problem:

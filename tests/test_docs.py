@@ -88,6 +88,17 @@ def test_every_problem_has_words_in_both_languages_and_a_page(reference_pages: M
         assert problem.__doc__, code
 
 
+def test_one_thing_has_one_tamil_word() -> None:
+    rows = re.findall(r"^  \|(.*)\|(.*)\|(.*)\|$", text_of(REPOSITORY / "CONTRIBUTING.md"), re.MULTILINE)
+    others = [word.strip(" …") for _, _, refused in rows[2:] for word in refused.split(",") if word.strip()]
+    assert len(others) >= 8
+    sources = sorted((REPOSITORY / "etamil_actors").rglob("*.py"))
+    for path in [*GUIDES, REPOSITORY / "README.md", *sources]:
+        text = text_of(path)
+        found = [word for word in others if word in text]
+        assert found == [], f"{path.relative_to(REPOSITORY)}: CONTRIBUTING.md has another word"
+
+
 def test_every_error_code_has_words_in_both_languages() -> None:
     for kind in FAULTS:
         filled_in = "_ta}" in kind.tamil or "{message}" in kind.tamil

@@ -259,7 +259,7 @@ class Process:
             self._report_start(failed)
         except TooManyRestartsError as failed:
             self.status = 1
-            self.lines.put(f"சேவை கைவிடப்பட்டது  (the process gives up)\n{failed}", BAD)
+            self.lines.put(f"செயல்முறை கைவிடுகிறது  (the process gives up)\n{failed}", BAD)
         finally:
             for one in (self.edge, self.observer):
                 if one is not None:

@@ -19,6 +19,7 @@ or the tree gave up.
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -46,7 +47,7 @@ from etamil_actors.edge.addresses import AddressError
 from etamil_actors.errors import BudgetSpent, Fault
 from etamil_actors.leases import LocalLease
 from etamil_actors.observe.admin import About, Facts, admin_spec
-from etamil_actors.observe.lines import BAD, NOTE, Lines
+from etamil_actors.observe.lines import BAD, NOTE, WARN, Lines
 from etamil_actors.observe.recent import Recent
 from etamil_actors.plan import Plan, expect_services_of_log, make_folders, service_plan
 from etamil_actors.ports.web import WebSettings
@@ -356,7 +357,7 @@ class Process:
             write_access=_write_error,
             has_terminal=sys.stderr.isatty(),
             ascii_name=romanise,
-            warn=self.lines.say,
+            warn=partial(self.lines.say, mark=WARN),
             report=self._report_request,
         )
         if plan.http.metrics:
@@ -565,12 +566,18 @@ async def _serve(
     return process.status
 
 
+GONE: Final = frozenset((errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET))
+"""Nobody will read standard error any more. A disk that is full, say, may have room again."""
+
+
 def _write_error(text: str) -> None:
+    data = memoryview(text.encode("utf-8", "backslashreplace"))
     try:
-        sys.stderr.buffer.write(text.encode("utf-8", "backslashreplace"))
-        sys.stderr.buffer.flush()
-    except OSError:
-        _forget_stderr()
+        while data:
+            data = data[os.write(2, data) :]
+    except OSError as trouble:
+        if trouble.errno in GONE:
+            _forget_stderr()
         raise
 
 

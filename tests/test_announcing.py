@@ -65,7 +65,7 @@ def test_a_start_that_takes_long_says_what_it_waits_for(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text('http: { bind: "127.0.0.1:0" }\nservices: [a.qmz, slow.qmz]\n', "utf-8")
     server = Server.at(tmp_path)
     try:
-        assert server.place_of("(still starting, 3 s: slow)") < server.place_of("2 service(s) started")
+        assert server.place_of("(still starting, 3 s: slow)") < server.place_of("2 services started")
         assert server.stop() == 0
     finally:
         server.end()

@@ -97,7 +97,7 @@ def test_the_two_commands_of_the_readme_are_enough(clone: Path) -> None:
         with open(clone / "services" / "api.qmz", "a", encoding="utf-8") as file:
             file.write('\nவழி பெறு, "/புதிது" { பதில் 200, "மாறியது"; }\n')
         child.says("api: the new code runs")
-        with urlopen(f"http://127.0.0.1:{port}/%E0%AE%AA%E0%AF%81%E0%AE%A4%E0%AE%BF%E0%AE%A4%E0%AF%81", timeout=60) as answer:
+        with urlopen(f"http://127.0.0.1:{found[1]}/%E0%AE%AA%E0%AF%81%E0%AE%A4%E0%AE%BF%E0%AE%A4%E0%AF%81", timeout=60) as answer:
             assert answer.read().decode() == "மாறியது"
         child.ctrl_c()
         # make waits for what it has started, tells of it if it failed, and then goes the way of all who get Ctrl-C.

@@ -215,6 +215,6 @@ def test_an_example_that_is_a_service_starts_and_stops_by_hand(tmp_path: Path) -
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     said = "".join(f"{part}\n" for line in errors.decode().splitlines() for part in plain(line))
-    assert "1 service(s) started" in said
+    assert "1 service started" in said
     assert said.endswith("எல்லாம் ஒழுங்காக நின்றது  (everything has stopped in order)\n")
     assert process.returncode == 0

@@ -580,7 +580,7 @@ def test_processes_with_a_journal_serve_are_replaced_and_end_in_order(tmp_path: 
             assert answer.read().decode() == "வணக்கம்"
         family.gets(signal.SIGTERM)
         assert family.ends() == 0
-        assert family.said.count("kadai: 1 service(s) started") == 2, "told by the first, and by its replacement"
+        assert family.said.count("kadai: 1 service started") == 2, "told by the first, and by its replacement"
     finally:
         family.end()
 

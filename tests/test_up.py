@@ -83,7 +83,7 @@ def test_a_configuration_is_started_and_listed(tmp_path: Path) -> None:
         child.end()
     assert "தொடங்கியது" in child.lines
     for text in (
-        "kadai: 1 service(s) started", "    GET /x/:id", "அஞ்சல்  ← வரிசை  ×3", "இரவு  cron 0 2 * * * (Asia/Kolkata)",
+        "kadai: 1 service started", "    GET /x/:id", "அஞ்சல்  ← வரிசை  ×3", "இரவு  cron 0 2 * * * (Asia/Kolkata)",
         "every 3600 s", "(agents): எண்ணி, முதல்", "(channels): வரிசை",
     ):
         assert text in child.said
@@ -144,7 +144,7 @@ SHOP = """அச்சு "கடை திறந்தது";
 வழி பெறு, "/a b/*rest" { பதில் 200, 1; }
 """
 CHAT = 'வழி ஓடை, "/live" { ஓடை_அனுப்பு(1); }\nவழி நேரலை, "/அரட்டை" { உறங்கு(0); }\n'
-SHOWN = """✓ கடை: 2 சேவை தொடங்கியது  (கடை: 2 service(s) started)
+SHOWN = """✓ கடை: 2 சேவைகள் தொடங்கின  (கடை: 2 services started)
   a
     பணி  (job)  இரவு  cron 0 2 * * * (Asia/Kolkata)
     பணி  (job)  அஞ்சல்  ← வேலை  ×3
@@ -275,7 +275,7 @@ a = எண்ணி();
 def test_a_long_run_of_a_job_is_finished_and_everything_ends_in_order(start: Start) -> None:
     child = start("up", LONG)
     child.says("பணி தொடக்கம்")
-    child.says("service(s) started")
+    child.says("service started")
     child.gets(signal.SIGTERM)
     assert child.ends() == 0
     order = ["stopping in order", "பணி முடிவு", "முகவர் நின்றது", "‘மிச்சம்’: 1 message(s) were left", "everything has stopped"]
@@ -291,7 +291,7 @@ def test_what_is_too_slow_is_cut_and_named_with_its_line(start: Start) -> None:
         '    } இறுதியில் { அச்சு "இறுதி"; }\n}\n',
     )
     child.says("தொடக்கம்")
-    child.says("service(s) started")
+    child.says("service started")
     child.gets(signal.SIGTERM)
     assert child.ends() == 1
     assert "(cut: /root/a/jobs/மெது (a.qmz:4))" in child.said
@@ -306,7 +306,7 @@ def test_a_second_signal_cuts_what_runs(start: Start) -> None:
         'நிறுத்தும்போது { முயல் { உறங்கு(900); } இறுதியில் { அச்சு "கடைசி"; } }\n',
     )
     child.says("தொடக்கம்")
-    child.says("service(s) started")
+    child.says("service started")
     child.gets(signal.SIGINT)
     child.says("stopping in order")
     child.gets(signal.SIGINT)
@@ -326,7 +326,7 @@ def test_a_third_signal_ends_at_once(start: Start, number: signal.Signals, statu
         '    முயல் { அச்சு "தொடக்கம்"; உறங்கு(900); } இறுதியில் { அச்சு "இறுதி"; உறங்கு(0); (மெய்) சுற்று { x = 1; } }\n}\n',
     )
     child.says("தொடக்கம்")
-    child.says("service(s) started")
+    child.says("service started")
     child.gets(number)
     child.says("stopping in order")
     child.gets(number)
@@ -354,7 +354,7 @@ def test_a_prelude_may_leave_too(start: Start) -> None:
 
 def test_a_block_at_the_end_that_fails_is_told_and_the_others_run(start: Start) -> None:
     child = start("up", 'நிறுத்தும்போது { x = 1 / 0; }\nநிறுத்தும்போது { அச்சு "கடைசி"; }\n')
-    child.says("service(s) started")
+    child.says("service started")
     child.gets(signal.SIGTERM)
     assert child.ends() == 1
     assert "கடைசி" in child.lines
@@ -363,7 +363,7 @@ def test_a_block_at_the_end_that_fails_is_told_and_the_others_run(start: Start) 
 
 def test_hanging_up_reads_everything_again(start: Start, tmp_path: Path) -> None:
     child = start("up", 'அச்சு "வணக்கம்";\n')
-    child.says("service(s) started")
+    child.says("service started")
     (tmp_path / "a.qmz").write_text('அச்சு "மீண்டும் வணக்கம்";\n', encoding="utf-8")
     child.gets(signal.SIGHUP)
     child.says("a: the new code runs")
@@ -388,7 +388,7 @@ def test_crashes_and_restarts_are_told_with_their_lines(start: Start) -> None:
 
 def test_verbose_tells_who_starts_and_stops(start: Start) -> None:
     child = start("up", 'பணி_உருவாக்கு "ஒரு", {"every": 900} { அச்சு 1; }\n', "--verbose")
-    child.says("service(s) started")
+    child.says("service started")
     child.gets(signal.SIGTERM)
     assert child.ends() == 0
     assert "/root/a/jobs/ஒரு stopped" in child.said

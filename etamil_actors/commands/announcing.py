@@ -2,7 +2,7 @@
 elsewhere.
 
 ```
-✓ kadai: 1 சேவை தொடங்கியது  (kadai: 1 service(s) started)     {"event": "process.started", "title": "kadai", …}
+✓ kadai: 1 சேவை தொடங்கியது  (kadai: 1 service started)     {"event": "process.started", "title": "kadai", …}
   api                                                         {"event": "process.service", "of": "api", …}
     பணி  (job)  வரவு  every 1 s                                 {"event": "process.job", "job": "வரவு", …}
     GET /books                                                {"event": "process.route", "path": "/books", …}
@@ -62,9 +62,12 @@ def announcement(
     address this one has. ``is_watching``: what is saved takes the place of what runs.
     """
     count = len(system.services)
+    tamil, english = "1 சேவை தொடங்கியது", "1 service started"
+    if count != 1:
+        tamil, english = f"{count} சேவைகள் தொடங்கின", f"{count} services started"
     yield Started(
         "process.started",
-        [f"✓ {title}: {count} சேவை தொடங்கியது  ({title}: {count} service(s) started)"],
+        [f"✓ {title}: {tamil}  ({title}: {english})"],
         {"title": title, "services": list(system.services)},
     )
     for service in system.services.values():

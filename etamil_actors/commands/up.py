@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 
 DEFAULT = "config.yaml"
 
+NO_CONFIGURATION = (
+    "புதிய திட்டம்: etamil-actors new கடை; ஒரு நிரல்: etamil-actors up FILE.qmz"
+    "  (a new project: etamil-actors new shop; one program: etamil-actors up FILE.qmz)"
+)
+"""What whoever has no configuration may do."""
+
 UNREADABLE = "கோப்பைப் படிக்க முடியவில்லை", "read"
 
 LOOK_AGAIN = 500
@@ -59,6 +65,8 @@ def main(given: Given) -> int:
         setup = given_setup(path, given)
     except OSError as error:
         complain_of_file(error, path, *UNREADABLE)
+        if isinstance(error, FileNotFoundError) and not given.words:
+            sys.stderr.write(f"  {NO_CONFIGURATION}\n")
         return 1
     except ConfigError as wrong:
         _complain_of(wrong)

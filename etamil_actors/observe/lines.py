@@ -352,7 +352,7 @@ class Lines:
                 await trio.lowlevel.cancel_shielded_checkpoint()
         lines, count, self._untold = len(made), self._untold, 0
         if count:
-            tamil, english = f"{count} வரிகள் விடுபட்டன", f"{count} lines were dropped"
+            tamil, english = f"விடுபட்ட வரிகள்: {count}", f"lines that were dropped: {count}"
             told = {"count": count, "tamil": tamil, "english": english}
             note = Note(trio.current_time(), BAD, "log.dropped", f"{tamil}  ({english})", told)
             made.append(form.line(note, offset))

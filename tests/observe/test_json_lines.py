@@ -123,7 +123,7 @@ def test_whatever_a_program_logs_is_one_line_that_can_be_read(event: str, fields
 def test_lines_that_were_dropped_are_counted_and_told_as_a_line() -> None:
     told = told_of(*[logged(str(number)) for number in range(10)], most=3)
     assert [line["event"] for line in told] == ["0", "1", "2", "log.dropped"]
-    assert (told[3]["count"], told[3]["level"], told[3]["english"]) == (7, "error", "7 lines were dropped")
+    assert (told[3]["count"], told[3]["level"], told[3]["english"]) == (7, "error", "lines that were dropped: 7")
 
 
 def test_names_that_the_operator_adds_are_hidden_as_well() -> None:

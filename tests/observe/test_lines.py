@@ -179,7 +179,7 @@ def test_a_reader_that_hangs_holds_nobody_up_and_drops_are_counted() -> None:
 
     assert in_real_time(scenario) == 7
     assert written[0] == "first\n"
-    assert "".join(written[1:]) == "0\n1\n2\n✗ 7 வரிகள் விடுபட்டன  (7 lines were dropped)\n"
+    assert "".join(written[1:]) == "0\n1\n2\n✗ விடுபட்ட வரிகள்: 7  (lines that were dropped: 7)\n"
 
 
 def test_a_reader_that_has_gone_is_no_trouble() -> None:
@@ -225,7 +225,7 @@ def test_lines_that_could_not_be_written_are_told_with_the_next_that_can() -> No
         return lines.dropped
 
     assert in_real_time(scenario) == 3
-    assert "".join(written) == "fourth\n✗ 3 வரிகள் விடுபட்டன  (3 lines were dropped)\n"
+    assert "".join(written) == "fourth\n✗ விடுபட்ட வரிகள்: 3  (lines that were dropped: 3)\n"
 
 
 def test_what_was_lost_at_the_very_end_is_told_by_the_flush() -> None:
@@ -242,7 +242,7 @@ def test_what_was_lost_at_the_very_end_is_told_by_the_flush() -> None:
         await lines.flush(30)
 
     in_real_time(scenario)
-    assert written == ["✗ 1 வரிகள் விடுபட்டன  (1 lines were dropped)\n"]
+    assert written == ["✗ விடுபட்ட வரிகள்: 1  (lines that were dropped: 1)\n"]
 
 
 def test_a_flush_waits_for_whoever_writes_and_for_all_that_came_meanwhile() -> None:

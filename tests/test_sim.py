@@ -301,6 +301,13 @@ def test_a_program_that_ends_before_its_tests() -> None:
     ]
 
 
+def test_a_test_that_leaves_with_an_error_has_failed() -> None:
+    assert failures('சோதனை "அ" { வெளியேறு(7); எதிர்பார்_சமம்(1, 2); }') == [
+        ("expectation", "வெளியேறு(7) has ended the test before its end")
+    ]
+    assert failures('சோதனை "அ" { வெளியேறு(0); }') == []
+
+
 def test_a_test_may_wait_long_for_work_that_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit, "WAITING_STEPS", 10)
     text = """

@@ -650,6 +650,8 @@ class Service:
             verdict = Verdict(name, "error", problem)
         except ExitRequested as leaving:
             self.system.leave(leaving.status)
+            if leaving.status:
+                verdict = Verdict(name, "expectation", _left(leaving.status))
         finally:
             running.test = None
             running.mocks.clear()
@@ -663,6 +665,14 @@ class Service:
     def findings(self) -> list[Finding]:
         """What is wrong with the runtime, as far as it can be seen: leftovers and internal errors."""
         return self.system.findings + internal_errors(self.trace)
+
+
+def _left(status: int) -> Fault:
+    return Fault(
+        "expectation",
+        problem_ta=f"வெளியேறு({status}) சோதனையை நடுவிலேயே முடித்தது",
+        problem_en=f"வெளியேறு({status}) has ended the test before its end",
+    )
 
 
 def place_of(activity: Activity) -> list[Frame]:

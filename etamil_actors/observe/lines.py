@@ -39,11 +39,14 @@ from etamil_actors.actors.programs.exchange import RequestFailed
 from etamil_actors.actors.programs.jobs import RunFailed
 from etamil_actors.actors.programs.keeper import Told
 from etamil_actors.actors.programs.log import Logged
+from etamil_actors.actors.programs.replacing import NEXT
 from etamil_actors.actors.restart import Crashed, Cut, Ended, Exit, Stopped
 from etamil_actors.errors import BudgetSpent, Fault
 
 FATAL_AT_START: Final = ("/prelude", "/declared", "/edge/http")
 """Where a failure ends the start: whoever starts it all tells it, once."""
+NEW_CODE: Final = f"/root/{NEXT}/"
+"""Where code starts that is to take the place of what runs; that it did not is told like that, too."""
 
 MOST: Final = 10_000
 """So many lines may wait to be written."""
@@ -230,7 +233,8 @@ class Lines:
 
     def _crashed(self, event: ActorCrashed) -> None:
         problem, actor, life = event.problem, event.actor, event.life
-        if self.is_starting and (isinstance(problem, StartError) or actor.endswith(FATAL_AT_START)):
+        is_start = self.is_starting or (life == 1 and actor.startswith(NEW_CODE))
+        if is_start and (isinstance(problem, StartError) or actor.endswith(FATAL_AT_START)):
             return
         english = f"{actor} crashed, life {life}"
         self._bad("actor.crashed", problem, f"{actor} பழுதடைந்தது", english, actor=actor, life=life)

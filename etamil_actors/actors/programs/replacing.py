@@ -46,7 +46,7 @@ NEXT: Final = "next"
 """The supervisor of all generations but the first."""
 
 MESSAGES_SECONDS: Final = 2.0
-"""How long an agent may take to handle what waits in its mailbox."""
+"""How long the agents of a service may take, together, to handle what waits in their mailboxes."""
 JOBS_SECONDS: Final = 0.5
 """So long jobs are waited for that finish what they have in hand; then the new ones begin beside them."""
 
@@ -164,11 +164,12 @@ class Replacer:
     async def _hand_over(self, old: RunningService, new: RunningService) -> None:
         await _stop_jobs(old)
         begun = _by_name(_agents(new))
+        until = after(MESSAGES_SECONDS)
         for handle in _agents(old):
             successor = _pop(begun, handle) or await _started_again(handle, new)
             if successor is None:
                 continue  # there is no such agent any more: it ends with those who still use it
-            await _parked(handle)
+            await _parked(handle, until)
             # No wait from here on: nobody asks the old one between its state and its handle.
             if handle.kept is not None and successor.options.keep:
                 _take_state(handle, old, successor, new)
@@ -276,11 +277,11 @@ def _pop(begun: dict[str, list[AgentHandle]], handle: AgentHandle) -> AgentHandl
     return same.pop(0) if same else None
 
 
-async def _parked(handle: AgentHandle) -> None:
+async def _parked(handle: AgentHandle, until: float) -> None:
     """Wait until it has nothing to do, for a while: an agent that never comes to rest goes on with the state
     of its last message."""
     reference = handle.reference
-    with trio.CancelScope(deadline=after(MESSAGES_SECONDS)):
+    with trio.CancelScope(deadline=until):
         # An actor tells nobody that it has parked.
         while reference is not None and reference.is_alive and not reference._actor.parked:  # noqa: ASYNC110
             await trio.sleep_until(after(0.002))

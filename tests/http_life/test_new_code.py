@@ -232,6 +232,17 @@ def test_a_process_that_is_to_end_gives_up_code_that_has_not_started_yet(start: 
     assert server.lines[-1].endswith("(everything has stopped in order)")
 
 
+def test_what_keeps_new_code_from_starting_is_told_once(start: Start) -> None:
+    server = start(program='வழி பெறு, "/a" { பதில் 200, "old"; }\n')
+    write(server, 'x = 1 / 0;\nவழி பெறு, "/a" { பதில் 200, "new"; }\n')
+    server.gets(signal.SIGHUP)
+    server.says("goes on with the old code")
+    assert server.said.count("division by zero") == 1
+    assert "life: புதிய நிரல் தொடங்கவில்லை  (the new code did not start)" in server.said
+    assert server.said.count("life.qmz: வரி 1") == 1
+    assert server.stop() == 0
+
+
 def test_a_folder_that_is_made_anew_is_watched_like_the_old_one(tmp_path: Path) -> None:
     folder = tmp_path / "உள்ளே"
 

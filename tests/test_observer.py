@@ -121,6 +121,8 @@ def test_looking_is_not_counted_with_the_requests_of_clients(page: Page) -> None
 def test_dead_letters_are_sent_again_and_thrown_away_by_its_page_only(page: Page) -> None:
     page.server.ask("GET", "/x")
     (letter,) = page.until(lambda told: told["dead"]["letters"])["dead"]["letters"]
+    for number in ("%C2%B2", "9" * 5000, "-1", ""):
+        assert page.ask(f"/dead?do=drop&id=memory:{number}", "POST", X_Observer="1").json == {"done": False}
     drop = f"/dead?do=drop&id={letter['id']}"
     assert page.ask(drop, "POST").status == 403, "a form of another page"
     assert page.ask(drop, "POST", X_Observer="1", Sec_Fetch_Site="cross-site").status == 403

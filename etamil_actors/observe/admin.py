@@ -14,6 +14,7 @@ the connection ends:
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -44,6 +45,8 @@ ASK_BYTES: Final = 64 * 1024
 ASK_SECONDS: Final = 5.0
 TEXT: Final = 500
 """Of a value so many letters are shown."""
+
+_NUMBER: Final = re.compile("[0-9]{1,18}")
 
 BACKOFF: Final = Backoff(initial=0.1, cap=10.0, reset=60.0)
 
@@ -170,9 +173,11 @@ class Facts:
         now = trio.current_time()
         letters = [_letter("memory", one, now) for one in await self._system.letters.listed()]
         journal = self._system.journal
+        count = len(letters)
         if journal is not None:
-            letters += [_letter("journal", one, now) for one in await journal.letters.listed()]
-            for job in await journal.letters.jobs():
+            letters += [_letter("journal", one, now) for one in await journal.letters.listed(limit=SHOWN)]
+            count += journal.letters.kept()
+            for job in await journal.letters.jobs(limit=SHOWN):
                 letters.append(
                     {
                         "id": f"journal:{job.number}",
@@ -181,13 +186,13 @@ class Facts:
                         **_why(job.code, job.tamil, job.english, job.trace, job.tries),
                     }
                 )
-        return {"letters": letters[:SHOWN], "more": max(len(letters) - SHOWN, 0)}
+        return {"letters": letters[:SHOWN], "more": max(count - SHOWN, 0)}
 
     async def _deal(self, what: str, id: str) -> bool:
         kept, _, number = id.partition(":")
         journal = self._system.journal
         letters = {"memory": self._system.letters, "journal": journal.letters if journal else None}.get(kept)
-        if letters is None or not number.isdigit():
+        if letters is None or not _NUMBER.fullmatch(number):
             return False
         if what == "requeue":
             return await letters.requeue(int(number))

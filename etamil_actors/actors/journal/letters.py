@@ -60,14 +60,18 @@ class JournalLetters:
             return backlog.dead if backlog is not None else 0
         return sum(backlog.dead for backlog in journal.backlogs.values())
 
-    async def jobs(self, name: str | None = None) -> list[DeadJob]:
-        """The jobs that are kept, oldest first, all or those of one name."""
+    def kept(self) -> int:
+        """How many there are now, messages and jobs."""
+        return int(self._journal.read("SELECT count(*) FROM dead")[0][0])
+
+    async def jobs(self, name: str | None = None, *, limit: int = -1) -> list[DeadJob]:
+        """The jobs that are kept, oldest first, all or those of one name, so many at most."""
         await self._journal.flush()
         clock = self._journal.to_clock
         found = self._journal.read(
             "SELECT number, time, job, value, code, tamil, english, trace, tries FROM dead"
-            " WHERE job IS NOT NULL AND (?1 IS NULL OR job = ?1) ORDER BY number",
-            (name,),
+            " WHERE job IS NOT NULL AND (?1 IS NULL OR job = ?1) ORDER BY number LIMIT ?2",
+            (name, limit),
         )
         return [
             DeadJob(number, clock(time), job, payload, code, tamil, english, tuple(json.loads(trace)), tries)

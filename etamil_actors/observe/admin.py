@@ -176,7 +176,7 @@ class Facts:
         count = len(letters)
         if journal is not None:
             letters += [_letter("journal", one, now) for one in await journal.letters.listed(limit=SHOWN)]
-            count += journal.letters.kept()
+            count += journal.letters.total()
             for job in await journal.letters.jobs(limit=SHOWN):
                 letters.append(
                     {

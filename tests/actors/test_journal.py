@@ -792,7 +792,7 @@ def test_a_message_that_is_buried_can_be_listed_requeued_and_dropped(both: Both)
             assert await journal.letters.listed("வேறு", code="overloaded") == []
             assert await journal.letters.listed(since=trio.current_time() + 1) == []
             assert len(await journal.letters.listed(code="timeout", limit=2)) == 2
-            assert journal.letters.kept() == 3
+            assert journal.letters.total() == 3
             assert [journal.letters.count(name) for name in ("c", "வேறு", "இல்லை", None)] == [2, 1, 0, 3]
 
             assert await journal.letters.requeue(first.number) is True

@@ -60,7 +60,7 @@ class JournalLetters:
             return backlog.dead if backlog is not None else 0
         return sum(backlog.dead for backlog in journal.backlogs.values())
 
-    def kept(self) -> int:
+    def total(self) -> int:
         """How many there are now, messages and jobs."""
         return int(self._journal.read("SELECT count(*) FROM dead")[0][0])
 

@@ -116,7 +116,7 @@ def test_the_log_line_is_json_and_the_metrics_count(begun: Any) -> None:
 
 def test_pool_settings_and_container(begun: Any, tmp_path: Path) -> None:
     one = begun("03_pool_config_container.qmz")
-    one.server.says(r"1 service\(s\) started")
+    one.server.says(r"1 service started")
     assert (tmp_path / "mydb.db").exists(), "the pool has asked the database"
 
 

@@ -26,6 +26,7 @@ STANDARD_TAGS: Final = frozenset(
 """What YAML finds in plain values by itself."""
 
 MERGE_TAG: Final = f"{OWN}merge"
+DEEPEST: Final = 100
 EXAMPLE: Final = "services: [api.qmz]"
 
 
@@ -39,10 +40,23 @@ def compose(path: str) -> yaml.MappingNode:
         raise ConfigError(
             f"{path}:1", f"{LARGEST} பைட்டுகளுக்கு மேல் உள்ளது", f"it is larger than {LARGEST} bytes"
         )
+    depth = 0
+
+    class Bounded(yaml.SafeLoader):
+        """Goes down so far and no further, however deep the process may call."""
+
+        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+            nonlocal depth
+            if depth == DEEPEST:
+                line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+                raise _not_yaml(path, line, "மிக ஆழமாகப் பொதிந்துள்ளது", "it is nested too deeply")
+            depth += 1
+            node: yaml.Node | None = super().compose_node(parent, index)
+            depth -= 1
+            return node
+
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except RecursionError:
-        raise _not_yaml(path, 1, "மிக ஆழமாகப் பொதிந்துள்ளது", "it is nested too deeply") from None
+        root = yaml.compose(text, Loader=Bounded)
     except yaml.reader.ReaderError:
         raise _unreadable(path, text) from None
     except yaml.MarkedYAMLError as error:

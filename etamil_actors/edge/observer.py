@@ -42,7 +42,7 @@ from etamil_actors.edge.request import HttpRequest
 from etamil_actors.edge.routing import Route, Router
 from etamil_actors.edge.sessions import Sessions
 from etamil_actors.edge.settings import HttpSettings
-from etamil_actors.edge.site import NOSNIFF, Shared, Site
+from etamil_actors.edge.site import Shared, Site
 from etamil_actors.errors import Fault
 
 if TYPE_CHECKING:
@@ -175,9 +175,7 @@ class Observer:
             from etamil_actors.edge.full.pages import Pages, make_observer
 
             self._pages = Pages(self.site, make_observer)
-        made = await self._pages.answer(request)
-        made.headers = [pair for pair in made.headers if pair != NOSNIFF]  # every answer gets that
-        return made
+        return await self._pages.undressed(request)
 
     async def _tell(self, request: HttpRequest) -> Outgoing:
         return await self._answer(request, {"ask": "all"})

@@ -58,7 +58,7 @@ from etamil_actors.edge.routing import RouteProblem, Router, RoutesError
 from etamil_actors.edge.sessions import Sessions
 from etamil_actors.edge.settings import LOOPBACK_DEFAULT, HttpSettings, SessionSettings
 from etamil_actors.edge.siblings import Siblings
-from etamil_actors.edge.site import NOSNIFF, RespondFile, Shared, Site
+from etamil_actors.edge.site import RespondFile, Shared, Site
 from etamil_actors.edge.tracing import Tracer
 from etamil_actors.errors import Fault, Frame
 
@@ -613,13 +613,7 @@ class Edge:
             from etamil_actors.edge.full.pages import Pages
 
             place.pages = Pages(place.site)
-        return self._page(place.pages, request)
-
-    @staticmethod
-    async def _page(pages: Pages, request: HttpRequest) -> Outgoing:
-        made = await pages.answer(request)
-        made.headers = [pair for pair in made.headers if pair != NOSNIFF]  # every answer gets that
-        return made
+        return place.pages.undressed(request)
 
     # ── in the tree ──────────────────────────────────────────────────────────────────────────────
 

@@ -22,6 +22,7 @@ from etamil_actors.actors.programs.exchange import Headers
 from etamil_actors.edge.exchange import Outgoing
 from etamil_actors.edge.full.context import SiteOfLane
 from etamil_actors.edge.request import HttpRequest
+from etamil_actors.edge.site import NOSNIFF
 
 if TYPE_CHECKING:
     from quart_trio import QuartTrio
@@ -65,6 +66,12 @@ class Pages:
             for error in found.errors:
                 self._site.failed(error, request)
         return self._site.refuse(*FAILED)
+
+    async def undressed(self, request: HttpRequest) -> Outgoing:
+        """The same for a site, which gives every answer some headers of its own."""
+        made = await self.answer(request)
+        made.headers = [pair for pair in made.headers if pair != NOSNIFF]
+        return made
 
     async def _ask(self, request: HttpRequest) -> Outgoing:
         async with self._making:

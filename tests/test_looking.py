@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 
-from etamil_actors.observe.sockets import stem_of
+from etamil_actors.observe import admin
+from etamil_actors.observe.sockets import folder, stem_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
@@ -232,3 +233,21 @@ def test_what_nobody_understands_is_refused_and_the_next_is_answered(world: Worl
         answer = json.loads(line.makefile("rb").read())
     assert "error" in answer or answer == {"done": False}
     assert world.json("ps")["services"] == ["கடை"]
+
+
+async def test_a_socket_has_its_name_only_once_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds one and is refused takes its process for dead, and clears the socket away."""
+    named: list[list[str]] = []
+
+    class Watched(socket.socket):
+        def listen(self, backlog: int = 16, /) -> None:
+            named.append([place.name for place in folder().glob("*.sock")])
+            super().listen(backlog)
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.setattr(socket, "socket", Watched)
+        place, listener = admin._listen("0123456789abcdef")
+        listener.close()
+        assert named == [[]]
+        assert [one.name for one in folder().iterdir()] == [place.name]

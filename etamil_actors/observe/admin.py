@@ -320,11 +320,14 @@ class Admin(Behaviour):
 
 def _listen(stem: str) -> tuple[Path, trio.socket.SocketType]:
     place = folder() / f"{stem}-{os.getpid()}.sock"
-    place.unlink(missing_ok=True)  # of a process that had our number and was killed
+    # Under its name it listens already: whoever finds it and is refused takes its process for dead.
+    first = place.with_suffix(".new")
+    first.unlink(missing_ok=True)  # of a process that had our number and was killed
     plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        plain.bind(str(place))
+        plain.bind(str(first))
         plain.listen(16)
+        first.replace(place)
     except BaseException:
         plain.close()
         raise
